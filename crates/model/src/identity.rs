@@ -1,0 +1,147 @@
+//! Who is who: clusters, brokers, the lives of their disks and processes, topics.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The stable number of a broker, Kafka's `node.id`. Survives restarts and replaced disks.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct BrokerId(pub i32);
+
+/// The life of one disk: drawn at random by `holdfast format`, never reused. Zero is never drawn.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Incarnation(pub u64);
+
+/// How often a process started on this disk; synced before the process answers anybody.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct StartNumber(pub u64);
+
+/// Names one registration of one process with the controller: the index of the quorum entry that
+/// committed it. Grows with every registration.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct BrokerEpoch(pub u64);
+
+/// One replica's disk: what ISR, eligible lists, acks and votes name (`protocol-safety` rule 4).
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct ReplicaId {
+    /// The broker.
+    pub broker: BrokerId,
+    /// The life of its disk.
+    pub incarnation: Incarnation,
+}
+
+/// The identity of a cluster, drawn once, in the formation document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClusterId(pub Uuid);
+
+/// The identity of a topic; a topic deleted and created again under its name gets another.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct TopicId(pub Uuid);
+
+/// One partition of one topic.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct TopicPartition {
+    /// The topic.
+    pub topic: TopicId,
+    /// The partition's index in it, from 0.
+    pub partition: i32,
+}
+
+impl fmt::Display for BrokerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl fmt::Display for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Display for StartNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl fmt::Display for BrokerEpoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl fmt::Display for ReplicaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.broker, self.incarnation)
+    }
+}
+
+/// Kafka prints its identifiers as 22 characters of URL-safe base64 without padding.
+fn base64_url(bytes: [u8; 16]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let value = u128::from_be_bytes(bytes);
+    // 128 bits are 21 characters of six bits and a last one of two, shifted to the left.
+    let mut text = String::with_capacity(22);
+    for index in 0..22u32 {
+        let sextet = if index == 21 {
+            (value << 4) & 0x3f
+        } else {
+            (value >> (122 - 6 * index)) & 0x3f
+        };
+        text.push(char::from(ALPHABET[sextet as usize]));
+    }
+    text
+}
+
+impl fmt::Display for ClusterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&base64_url(*self.0.as_bytes()))
+    }
+}
+
+impl fmt::Display for TopicId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&base64_url(*self.0.as_bytes()))
+    }
+}
+
+impl fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.topic, self.partition)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_print_as_kafka_prints_them() {
+        // The pair comes from Kafka's own Uuid class: bytes 0..16 and their toString().
+        let bytes: [u8; 16] = core::array::from_fn(|i| i as u8);
+        assert_eq!(TopicId(Uuid::from_bytes(bytes)).to_string(), "AAECAwQFBgcICQoLDA0ODw");
+        assert_eq!(TopicId(Uuid::from_bytes([0xff; 16])).to_string(), "_____________________w");
+    }
+}

@@ -1,0 +1,24 @@
+//! The names of the field, shared by every crate: identities, offsets, epochs, limits, Kafka's
+//! error codes, the description of a batch, and the clock.
+//!
+//! Knows nothing about sockets, disks, threads or messages. Every type is plain data.
+
+pub mod batch_info;
+pub mod checkpoint;
+pub mod clock;
+pub mod error_code;
+pub mod identity;
+pub mod invariant;
+pub mod limits;
+pub mod log_types;
+pub mod topic_config;
+
+pub use batch_info::BatchInfo;
+pub use checkpoint::{LogCheckpoint, ProducerBatch, ProducerEntry, Segment};
+pub use clock::{Clock, ManualClock, Monotonic, SystemClock};
+pub use error_code::ErrorCode;
+pub use identity::{
+    BrokerEpoch, BrokerId, ClusterId, Incarnation, ReplicaId, StartNumber, TopicId, TopicPartition,
+};
+pub use log_types::{EpochStart, LeaderEpoch, Offset, PartitionEpoch};
+pub use topic_config::{CleanupPolicy, CompressionType, TimestampType, TopicConfig};
