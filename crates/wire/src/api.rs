@@ -1,0 +1,189 @@
+//! The APIs that we answer, with their versions: the one table that everything else reads.
+
+use std::ops::RangeInclusive;
+
+use kafka_protocol::messages::ApiKey;
+
+macro_rules! apis {
+    ($($(#[$doc:meta])* $name:ident = $key:literal,
+        advertised $low:literal..=$high:literal, served from $served:literal,
+        flexible from $flexible:literal;)*) => {
+        /// An API of Kafka's protocol that we answer.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(i16)]
+        pub enum Api {
+            $($(#[$doc])* $name = $key,)*
+        }
+
+        impl Api {
+            /// Every API, ascending by key: what `ApiVersions` answers.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The API of a key, if we answer it.
+            pub const fn from_key(key: i16) -> Option<Self> {
+                match key {
+                    $($key => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+
+            /// Its name, as Kafka writes it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+
+            /// The versions that we announce.
+            pub const fn advertised(self) -> RangeInclusive<i16> {
+                match self {
+                    $(Self::$name => $low..=$high,)*
+                }
+            }
+
+            /// The versions that we answer: those announced, but for Produce 0 to 2.
+            pub const fn served(self) -> RangeInclusive<i16> {
+                match self {
+                    $(Self::$name => $served..=$high,)*
+                }
+            }
+
+            /// The first version with compact lengths and tagged fields.
+            const fn flexible_from(self) -> i16 {
+                match self {
+                    $(Self::$name => $flexible,)*
+                }
+            }
+
+            pub(crate) const fn message_key(self) -> ApiKey {
+                match self {
+                    $(Self::$name => ApiKey::$name,)*
+                }
+            }
+        }
+    };
+}
+
+apis! {
+    /// Writes record batches. Versions 0 to 2 are announced although they are refused: librdkafka
+    /// stops compressing when the announced minimum is higher.
+    Produce = 0, advertised 0..=13, served from 3, flexible from 9;
+    /// Reads record batches.
+    Fetch = 1, advertised 4..=18, served from 4, flexible from 12;
+    /// Finds offsets by time.
+    ListOffsets = 2, advertised 1..=10, served from 1, flexible from 6;
+    /// Describes topics and brokers.
+    Metadata = 3, advertised 0..=13, served from 0, flexible from 9;
+    /// Finds the coordinator of a group or a transaction.
+    FindCoordinator = 10, advertised 0..=6, served from 0, flexible from 3;
+    /// Says what we answer.
+    ApiVersions = 18, advertised 0..=4, served from 0, flexible from 3;
+    /// Creates topics.
+    CreateTopics = 19, advertised 2..=7, served from 2, flexible from 5;
+    /// Deletes topics.
+    DeleteTopics = 20, advertised 1..=6, served from 1, flexible from 4;
+    /// Moves the start of partitions forward.
+    DeleteRecords = 21, advertised 0..=2, served from 0, flexible from 2;
+    /// Hands out producer ids.
+    InitProducerId = 22, advertised 0..=5, served from 0, flexible from 2;
+    /// Finds where a leader epoch ends.
+    OffsetForLeaderEpoch = 23, advertised 2..=4, served from 2, flexible from 4;
+    /// Shows settings.
+    DescribeConfigs = 32, advertised 1..=4, served from 1, flexible from 4;
+    /// Replaces settings.
+    AlterConfigs = 33, advertised 0..=2, served from 0, flexible from 2;
+    /// Adds partitions to topics.
+    CreatePartitions = 37, advertised 0..=3, served from 0, flexible from 2;
+    /// Changes single settings.
+    IncrementalAlterConfigs = 44, advertised 0..=1, served from 0, flexible from 1;
+    /// Describes the metadata quorum.
+    DescribeQuorum = 55, advertised 0..=2, served from 0, flexible from 0;
+    /// Describes the brokers.
+    DescribeCluster = 60, advertised 0..=2, served from 0, flexible from 0;
+    /// Describes the partitions of topics, page by page.
+    DescribeTopicPartitions = 75, advertised 0..=0, served from 0, flexible from 0;
+}
+
+impl Api {
+    /// Its number in requests.
+    pub const fn key(self) -> i16 {
+        self as i16
+    }
+
+    /// Whether a version is answered.
+    pub fn serves(self, version: i16) -> bool {
+        self.served().contains(&version)
+    }
+
+    /// Whether a version has compact lengths and tagged fields.
+    pub const fn is_flexible(self, version: i16) -> bool {
+        version >= self.flexible_from()
+    }
+
+    /// The version of the request header in front of a request of this version.
+    pub const fn request_header_version(self, version: i16) -> i16 {
+        if self.is_flexible(version) { 2 } else { 1 }
+    }
+
+    /// The version of the response header. That of `ApiVersions` is always 0, because a client
+    /// reads it before it knows what we understand.
+    pub const fn response_header_version(self, version: i16) -> i16 {
+        match self {
+            Self::ApiVersions => 0,
+            _ if self.is_flexible(version) => 1,
+            _ => 0,
+        }
+    }
+}
+
+impl std::fmt::Display for Api {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_agrees_with_the_schemas() {
+        for api in Api::ALL.iter().copied() {
+            let key = api.message_key();
+            assert_eq!(key as i16, api.key(), "{api}");
+            assert_eq!(Api::from_key(api.key()), Some(api));
+            let valid = key.valid_versions();
+            for version in api.served() {
+                assert!(
+                    (valid.min..=valid.max).contains(&version),
+                    "{api} {version}"
+                );
+                assert_eq!(
+                    key.request_header_version(version),
+                    api.request_header_version(version),
+                    "{api} {version}"
+                );
+                assert_eq!(
+                    key.response_header_version(version),
+                    api.response_header_version(version),
+                    "{api} {version}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn produce_announces_versions_that_it_refuses() {
+        assert_eq!(Api::Produce.advertised(), 0..=13);
+        assert!(!Api::Produce.serves(2));
+        assert!(Api::Produce.serves(3));
+        assert!(!Api::Produce.serves(14));
+    }
+
+    #[test]
+    fn the_keys_ascend() {
+        assert!(Api::ALL.is_sorted());
+        assert_eq!(Api::from_key(4), None);
+        assert_eq!(Api::from_key(-1), None);
+    }
+}
