@@ -1,0 +1,149 @@
+//! Who speaks: the envelope of every message.
+
+use bytes::Bytes;
+use holdfast_model::{BrokerId, ClusterId, Incarnation, ReplicaId, StartNumber};
+use tonic::Status;
+use tonic::metadata::{MetadataMap, MetadataValue};
+
+use crate::proto::Envelope;
+
+/// The version of the messages written today.
+pub const MESSAGE_VERSION: u32 = 1;
+
+/// The metadata key that carries the envelope of a raw stream.
+const STREAM_KEY: &str = "holdfast-envelope-bin";
+
+/// This process, as it introduces itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Its cluster.
+    pub cluster: ClusterId,
+    /// Its broker id and the life of its disk.
+    pub replica: ReplicaId,
+    /// Its start on that disk.
+    pub start: StartNumber,
+}
+
+/// Who sent a message, as an envelope of the right cluster says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// Broker id and disk.
+    pub replica: ReplicaId,
+    /// The process start.
+    pub start: StartNumber,
+    /// The version of its messages.
+    pub version: u32,
+}
+
+impl Identity {
+    /// The envelope of a message from this process.
+    pub fn envelope(&self) -> Envelope {
+        Envelope {
+            version: MESSAGE_VERSION,
+            cluster_id: Bytes::copy_from_slice(self.cluster.0.as_bytes()),
+            broker: self.replica.broker.0,
+            incarnation: self.replica.incarnation.0,
+            start: self.start.0,
+        }
+    }
+
+    /// Looks at the envelope of a received message.
+    ///
+    /// # Errors
+    /// `invalid_argument` without an envelope or with version 0, `failed_precondition` from another
+    /// cluster. Later versions pass: they only add fields.
+    pub fn check(&self, envelope: Option<&Envelope>) -> Result<Sender, Status> {
+        let Some(envelope) = envelope else {
+            return Err(Status::invalid_argument("message without envelope"));
+        };
+        if envelope.version == 0 {
+            return Err(Status::invalid_argument("message version 0"));
+        }
+        if envelope.cluster_id.as_ref() != self.cluster.0.as_bytes() {
+            return Err(Status::failed_precondition(format!(
+                "message of another cluster, this is {}",
+                self.cluster
+            )));
+        }
+        Ok(Sender {
+            replica: ReplicaId {
+                broker: BrokerId(envelope.broker),
+                incarnation: Incarnation(envelope.incarnation),
+            },
+            start: StartNumber(envelope.start),
+            version: envelope.version,
+        })
+    }
+
+    /// Adds the envelope to the metadata with which a raw stream is opened.
+    pub fn introduce(&self, metadata: &mut MetadataMap) {
+        let bytes = prost::Message::encode_to_vec(&self.envelope());
+        metadata.insert_bin(STREAM_KEY, MetadataValue::from_bytes(&bytes));
+    }
+
+    /// Looks at the metadata of a raw stream that a peer opened or answered.
+    ///
+    /// # Errors
+    /// As [`Identity::check`].
+    pub fn check_stream(&self, metadata: &MetadataMap) -> Result<Sender, Status> {
+        let bytes = metadata
+            .get_bin(STREAM_KEY)
+            .and_then(|value| value.to_bytes().ok());
+        let envelope = bytes.and_then(|bytes| <Envelope as prost::Message>::decode(bytes).ok());
+        self.check(envelope.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(cluster: u128) -> Identity {
+        Identity {
+            cluster: ClusterId(uuid::Uuid::from_u128(cluster)),
+            replica: ReplicaId {
+                broker: BrokerId(3),
+                incarnation: Incarnation(7),
+            },
+            start: StartNumber(2),
+        }
+    }
+
+    #[test]
+    fn only_messages_of_the_same_cluster_pass() {
+        let here = identity(1);
+        let sender = here
+            .check(Some(&identity(1).envelope()))
+            .expect("same cluster");
+        assert_eq!(sender.replica, here.replica);
+        assert_eq!(sender.start, StartNumber(2));
+        let foreign = here
+            .check(Some(&identity(2).envelope()))
+            .expect_err("another cluster");
+        assert_eq!(foreign.code(), tonic::Code::FailedPrecondition);
+        let none = here.check(None).expect_err("no envelope");
+        assert_eq!(none.code(), tonic::Code::InvalidArgument);
+        let zero = Envelope {
+            version: 0,
+            ..here.envelope()
+        };
+        assert_eq!(
+            here.check(Some(&zero)).expect_err("v0").code(),
+            tonic::Code::InvalidArgument
+        );
+        let later = Envelope {
+            version: 9,
+            ..here.envelope()
+        };
+        assert_eq!(here.check(Some(&later)).expect("later version").version, 9);
+    }
+
+    #[test]
+    fn a_stream_carries_the_envelope_in_its_metadata() {
+        let mut metadata = MetadataMap::new();
+        assert!(identity(1).check_stream(&metadata).is_err());
+        identity(1).introduce(&mut metadata);
+        assert!(identity(1).check_stream(&metadata).is_ok());
+        assert!(identity(2).check_stream(&metadata).is_err());
+    }
+}
