@@ -14,7 +14,7 @@
 
 pub mod admin_http;
 pub mod budget;
-//pub mod config;
+pub mod config;
 pub mod logs;
 pub mod memory_limit;
 pub mod metrics;
@@ -23,7 +23,7 @@ pub mod signals;
 pub mod tasks;
 
 pub use budget::{BudgetPermit, MemoryBudget, Share};
-//pub use config::Config;
+pub use config::Config;
 pub use metrics::Metrics;
 pub use probes::Probes;
 pub use tasks::{Class, Tasks};

@@ -138,8 +138,28 @@ fn install_panic_hook() {
 mod tests {
     use super::*;
 
+    /// The logger is global, so the checks run in a process of their own: this binary, started
+    /// again.
     #[test]
     fn a_bad_filter_is_an_error_and_changes_nothing() {
+        if std::env::var_os("HOLDFAST_TEST_VICTIM").is_none() {
+            let output = std::process::Command::new(std::env::current_exe().unwrap())
+                .args([
+                    "--exact",
+                    "logs::tests::a_bad_filter_is_an_error_and_changes_nothing",
+                ])
+                .env("HOLDFAST_TEST_VICTIM", "1")
+                .output()
+                .unwrap();
+            let log = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.success(), "{log}");
+            assert!(
+                log.lines()
+                    .any(|l| l.starts_with('{') && l.contains("panic: boom")),
+                "{log}"
+            );
+            return;
+        }
         let levels = init(Format::Json, "info").unwrap();
         assert!(matches!(levels.set("a=b=c"), Err(Error::Filter { .. })));
         assert_eq!(levels.get(), "info");
@@ -150,6 +170,7 @@ mod tests {
             init(Format::Text, "info"),
             Err(Error::Initialised)
         ));
+        assert!(std::thread::spawn(|| panic!("boom")).join().is_err());
     }
 
     #[test]
