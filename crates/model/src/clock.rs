@@ -38,9 +38,14 @@ pub struct SystemClock {
 
 impl SystemClock {
     /// A clock whose monotonic time starts now.
-    #[expect(clippy::disallowed_methods, reason = "the one place where real time enters")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where real time enters"
+    )]
     pub fn new() -> Self {
-        Self { start: std::time::Instant::now() }
+        Self {
+            start: std::time::Instant::now(),
+        }
     }
 }
 
@@ -55,7 +60,10 @@ impl Clock for SystemClock {
         Monotonic(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place where real time enters")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where real time enters"
+    )]
     fn wall_ms(&self) -> i64 {
         std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
@@ -73,13 +81,18 @@ pub struct ManualClock {
 impl ManualClock {
     /// A clock that stands at the given wall time.
     pub fn at(wall_ms: i64) -> Self {
-        Self { monotonic: AtomicU64::new(0), wall_ms: AtomicI64::new(wall_ms) }
+        Self {
+            monotonic: AtomicU64::new(0),
+            wall_ms: AtomicI64::new(wall_ms),
+        }
     }
 
     /// Moves both clocks on.
     pub fn advance(&self, duration: Duration) {
-        self.monotonic.fetch_add(duration.as_nanos() as u64, Ordering::SeqCst);
-        self.wall_ms.fetch_add(duration.as_millis() as i64, Ordering::SeqCst);
+        self.monotonic
+            .fetch_add(duration.as_nanos() as u64, Ordering::SeqCst);
+        self.wall_ms
+            .fetch_add(duration.as_millis() as i64, Ordering::SeqCst);
     }
 
     /// Makes the wall clock jump; monotonic time stays.

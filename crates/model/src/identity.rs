@@ -26,8 +26,8 @@ pub struct Incarnation(pub u64);
 #[serde(transparent)]
 pub struct StartNumber(pub u64);
 
-/// Names one registration of one process with the controller: the index of the quorum entry that
-/// committed it. Grows with every registration.
+/// Names one registration of one process with the controller: a counter in the cluster image that
+/// grows with every registration of any broker.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -141,7 +141,13 @@ mod tests {
     fn identifiers_print_as_kafka_prints_them() {
         // The pair comes from Kafka's own Uuid class: bytes 0..16 and their toString().
         let bytes: [u8; 16] = core::array::from_fn(|i| i as u8);
-        assert_eq!(TopicId(Uuid::from_bytes(bytes)).to_string(), "AAECAwQFBgcICQoLDA0ODw");
-        assert_eq!(TopicId(Uuid::from_bytes([0xff; 16])).to_string(), "_____________________w");
+        assert_eq!(
+            TopicId(Uuid::from_bytes(bytes)).to_string(),
+            "AAECAwQFBgcICQoLDA0ODw"
+        );
+        assert_eq!(
+            TopicId(Uuid::from_bytes([0xff; 16])).to_string(),
+            "_____________________w"
+        );
     }
 }

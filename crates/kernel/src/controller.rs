@@ -1,0 +1,219 @@
+//! The leading controller's decisions: who is alive, who leads, which changes are committed.
+//!
+//! Decisions are made on the newest image and become plain [`Change`]s; the quorum commits them and
+//! every broker applies them. What is kept here besides (sessions, reports) is volatile: a new
+//! controller starts without it and grants every broker a full session.
+
+mod brokers;
+pub mod command;
+mod configs;
+pub mod draft;
+mod election;
+pub mod isr;
+pub mod placement;
+mod sessions;
+mod tick;
+mod topics;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use holdfast_model::{BrokerId, Monotonic, TopicPartition};
+
+pub use command::{
+    AlterConfig, Command, ConfigOperation, ConfigResource, CreatePartitionsRequest, Failure,
+    NewTopic, Outcome, Registration, ReplicaReport, TopicCreated, TopicReference,
+};
+pub use draft::Draft;
+pub use sessions::{HeartbeatAnswer, Sessions};
+
+use crate::image::{Change, ClusterImage};
+use crate::planted::Planted;
+
+/// What steers the controller.
+#[derive(Clone, Debug)]
+pub struct ControllerOptions {
+    /// A broker not heard from for so long is fenced.
+    pub session_timeout: Duration,
+    /// How often brokers report.
+    pub heartbeat_interval: Duration,
+    /// How long a partition whose ISR members all restarted waits for absent ones (ADR 0005).
+    pub election_wait: Duration,
+    /// How often leaders are moved back to the preferred replica.
+    pub preferred_interval: Duration,
+    /// How long a broker must have been unfenced before leaders are moved back to it.
+    pub preferred_stable: Duration,
+    /// Partitions of a topic created without a number.
+    pub default_partitions: i32,
+    /// Replication factor of a topic created without one.
+    pub default_replication_factor: i16,
+    /// The static broker settings that give topic defaults, by the broker's names.
+    pub topic_defaults: BTreeMap<String, String>,
+    /// For tests of the tests.
+    pub planted: Planted,
+}
+
+impl Default for ControllerOptions {
+    fn default() -> Self {
+        Self {
+            session_timeout: Duration::from_secs(1),
+            heartbeat_interval: Duration::from_millis(100),
+            election_wait: Duration::from_secs(3),
+            preferred_interval: Duration::from_secs(2),
+            preferred_stable: Duration::from_secs(5),
+            default_partitions: 1,
+            default_replication_factor: 3,
+            topic_defaults: BTreeMap::new(),
+            planted: Planted::None,
+        }
+    }
+}
+
+/// The controller of one term in office.
+#[derive(Debug)]
+pub struct Controller {
+    options: ControllerOptions,
+    sessions: Sessions,
+    /// What restarted brokers say their logs hold.
+    reports: BTreeMap<BrokerId, ReplicaReport>,
+    /// Partitions without a leader, and since when this controller knows.
+    vacant: BTreeMap<TopicPartition, Monotonic>,
+    unfenced_since: BTreeMap<BrokerId, Monotonic>,
+    last_preferred: Monotonic,
+}
+
+impl Controller {
+    /// Takes office with an image that holds everything committed before.
+    pub fn new(options: ControllerOptions, image: &ClusterImage, now: Monotonic) -> Self {
+        let mut vacant = BTreeMap::new();
+        for (id, topic) in image.topics.iter() {
+            for (index, record) in topic.partitions.iter().enumerate() {
+                if record.leader.is_none() {
+                    let at = TopicPartition {
+                        topic: *id,
+                        partition: index as i32,
+                    };
+                    vacant.insert(at, now);
+                }
+            }
+        }
+        let unfenced = image.brokers.values().filter(|broker| !broker.fenced);
+        Self {
+            sessions: Sessions::new(now),
+            reports: BTreeMap::new(),
+            vacant,
+            unfenced_since: unfenced.map(|broker| (broker.id, now)).collect(),
+            last_preferred: now,
+            options,
+        }
+    }
+
+    /// What steers it.
+    pub fn options(&self) -> &ControllerOptions {
+        &self.options
+    }
+
+    /// The sessions.
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Partitions that wait for a leader.
+    pub fn vacant(&self) -> BTreeSet<TopicPartition> {
+        self.vacant.keys().copied().collect()
+    }
+
+    /// Decides one command on a draft. A refused command leaves the draft as it was.
+    pub fn decide(&mut self, draft: &mut Draft, command: &Command, now: Monotonic) -> Outcome {
+        let before = draft.mark();
+        let outcome = match command {
+            Command::Register(registration) => self.register(draft, registration, now),
+            Command::AlterIsr {
+                broker,
+                broker_epoch,
+                proposals,
+            } => Self::alter_isr(draft, *broker, *broker_epoch, proposals),
+            Command::Shutdown {
+                broker,
+                broker_epoch,
+            } => self.shut_down(draft, *broker, *broker_epoch, now),
+            Command::Resign {
+                broker,
+                broker_epoch,
+                partitions,
+            } => self.resign(draft, *broker, *broker_epoch, partitions, now),
+            Command::CreateTopics {
+                topics,
+                validate_only,
+            } => {
+                let outcome = self.create_topics(draft, topics, now);
+                if *validate_only {
+                    draft.reset(&before);
+                }
+                outcome
+            }
+            Command::DeleteTopics { topics } => Self::delete_topics(draft, topics),
+            Command::CreatePartitions {
+                topics,
+                validate_only,
+            } => {
+                let outcome = self.create_partitions(draft, topics, now);
+                if *validate_only {
+                    draft.reset(&before);
+                }
+                outcome
+            }
+            Command::AlterConfigs {
+                alterations,
+                validate_only,
+            } => {
+                let outcome = self.alter_configs(draft, alterations);
+                if *validate_only {
+                    draft.reset(&before);
+                }
+                outcome
+            }
+            Command::AllocateProducerIds {
+                broker,
+                broker_epoch,
+                count,
+            } => Self::allocate_producer_ids(draft, *broker, *broker_epoch, *count),
+            Command::Admit(replica) => Self::admit(draft, *replica),
+        };
+        if matches!(outcome, Outcome::Failed(_)) {
+            draft.reset(&before);
+        }
+        outcome
+    }
+
+    /// Takes note of changes that were committed.
+    pub fn observe(&mut self, changes: &[Change], now: Monotonic) {
+        for change in changes {
+            match change {
+                Change::PutPartition { at, record } => {
+                    if record.leader.is_none() {
+                        self.vacant.entry(*at).or_insert(now);
+                    } else {
+                        self.vacant.remove(at);
+                    }
+                }
+                Change::DeleteTopic(id) => self.vacant.retain(|at, _| at.topic != *id),
+                Change::PutBroker(record) if record.fenced => {
+                    self.unfenced_since.remove(&record.id);
+                }
+                Change::PutBroker(record) => {
+                    self.unfenced_since.entry(record.id).or_insert(now);
+                }
+                Change::SetClusterId(_)
+                | Change::SetFeatureLevel(_)
+                | Change::SetNextBrokerEpoch(_)
+                | Change::SetNextProducerId(_)
+                | Change::Admit(_)
+                | Change::Retire { .. }
+                | Change::PutTopic { .. }
+                | Change::SetClusterConfig { .. }
+                | Change::SetBrokerConfig { .. } => {}
+            }
+        }
+    }
+}

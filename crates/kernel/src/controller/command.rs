@@ -1,0 +1,241 @@
+//! What the controller is asked, and what it answers.
+
+use std::collections::BTreeMap;
+
+use holdfast_model::{
+    BrokerEpoch, BrokerId, ErrorCode, Incarnation, LeaderEpoch, Offset, ReplicaId, StartNumber,
+    TopicId, TopicPartition,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::image::Endpoint;
+use crate::replica::IsrProposal;
+
+/// A request to the controller. Ids and randomness come with it: the controller adds none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Command {
+    /// A process started.
+    Register(Registration),
+    /// A leader asks for other ISRs.
+    AlterIsr {
+        /// The leader.
+        broker: BrokerId,
+        /// Its registration.
+        broker_epoch: BrokerEpoch,
+        /// The wishes.
+        proposals: Vec<(TopicPartition, IsrProposal)>,
+    },
+    /// A broker is about to stop: its leaderships move first.
+    Shutdown {
+        /// The broker.
+        broker: BrokerId,
+        /// Its registration.
+        broker_epoch: BrokerEpoch,
+    },
+    /// A leader gives partitions away, because its own disk is too slow or damaged.
+    Resign {
+        /// The leader.
+        broker: BrokerId,
+        /// Its registration.
+        broker_epoch: BrokerEpoch,
+        /// The partitions, with the leader epochs it gives up.
+        partitions: Vec<(TopicPartition, LeaderEpoch)>,
+    },
+    /// New topics.
+    CreateTopics {
+        /// One by one.
+        topics: Vec<NewTopic>,
+        /// Only check.
+        validate_only: bool,
+    },
+    /// Topics to delete.
+    DeleteTopics {
+        /// One by one.
+        topics: Vec<TopicReference>,
+    },
+    /// More partitions.
+    CreatePartitions {
+        /// One by one.
+        topics: Vec<CreatePartitionsRequest>,
+        /// Only check.
+        validate_only: bool,
+    },
+    /// Other settings.
+    AlterConfigs {
+        /// One by one.
+        alterations: Vec<AlterConfig>,
+        /// Only check.
+        validate_only: bool,
+    },
+    /// A block of producer ids.
+    AllocateProducerIds {
+        /// For this broker.
+        broker: BrokerId,
+        /// Its registration.
+        broker_epoch: BrokerEpoch,
+        /// How many.
+        count: u32,
+    },
+    /// A disk may take a broker's place.
+    Admit(ReplicaId),
+}
+
+/// What a process says of itself when it starts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Registration {
+    /// Its number.
+    pub broker: BrokerId,
+    /// Its disk.
+    pub incarnation: Incarnation,
+    /// The process start.
+    pub start: StartNumber,
+    /// Its zone.
+    pub rack: Option<String>,
+    /// Its client listeners.
+    pub endpoints: Vec<Endpoint>,
+    /// Its address for other brokers.
+    pub rpc: Endpoint,
+    /// Where each of its logs ends: (last epoch, log end).
+    pub logs: Vec<(TopicPartition, LeaderEpoch, Offset)>,
+}
+
+/// Where the logs of a registered process end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplicaReport {
+    /// The registration that said so.
+    pub epoch: BrokerEpoch,
+    /// (last epoch, log end) of each log.
+    pub logs: BTreeMap<TopicPartition, (LeaderEpoch, Offset)>,
+}
+
+/// A topic to create.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NewTopic {
+    /// Its identity, drawn by whoever took the request.
+    pub id: TopicId,
+    /// Its name.
+    pub name: String,
+    /// How many partitions; none takes the default.
+    pub partitions: Option<i32>,
+    /// How many replicas; none takes the default.
+    pub replication_factor: Option<i16>,
+    /// Replicas by partition, where the client wants to say.
+    pub assignments: BTreeMap<i32, Vec<BrokerId>>,
+    /// Settings.
+    pub configs: BTreeMap<String, String>,
+}
+
+/// A topic by name or id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TopicReference {
+    /// By name.
+    Name(String),
+    /// By id.
+    Id(TopicId),
+}
+
+/// More partitions for a topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreatePartitionsRequest {
+    /// The topic.
+    pub name: String,
+    /// How many it shall have.
+    pub count: i32,
+    /// Replicas of each new partition, where the client wants to say.
+    pub assignments: Option<Vec<Vec<BrokerId>>>,
+}
+
+/// Whose settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConfigResource {
+    /// A topic's.
+    Topic(String),
+    /// One broker's.
+    Broker(BrokerId),
+    /// Every broker's.
+    Cluster,
+}
+
+/// Other settings for one resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlterConfig {
+    /// Whose.
+    pub resource: ConfigResource,
+    /// Whether settings that are not named fall back to their defaults (Kafka's AlterConfigs).
+    pub replace_all: bool,
+    /// The changes.
+    pub operations: Vec<(String, ConfigOperation)>,
+}
+
+/// What happens to one setting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConfigOperation {
+    /// A new value.
+    Set(String),
+    /// Back to the default.
+    Delete,
+    /// Words added to a list.
+    Append(String),
+    /// Words taken from a list.
+    Subtract(String),
+}
+
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Kafka's code.
+    pub code: ErrorCode,
+    /// A sentence for a person.
+    pub message: String,
+}
+
+impl Failure {
+    /// A refusal with a sentence.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+}
+
+/// A topic as it was created, or would be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicCreated {
+    /// Its identity.
+    pub id: TopicId,
+    /// How many partitions it has.
+    pub partitions: i32,
+    /// How many replicas each has.
+    pub replication_factor: i16,
+}
+
+/// The answer to a command. Lists have the order of the request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The whole command was refused.
+    Failed(Failure),
+    /// The process is registered, still fenced.
+    Registered(BrokerEpoch),
+    /// What became of each ISR wish; no error means that it is committed with the answer.
+    IsrAltered(Vec<(TopicPartition, ErrorCode)>),
+    /// How many partitions the stopping broker still leads, for want of another.
+    Stopping {
+        /// Partitions that stay led by it.
+        still_led: u32,
+    },
+    /// The partitions were given to others, as far as there were any.
+    Resigned,
+    /// Each topic.
+    TopicsCreated(Vec<Result<TopicCreated, Failure>>),
+    /// Each topic, with its name and id.
+    TopicsDeleted(Vec<Result<(String, TopicId), Failure>>),
+    /// Each topic.
+    PartitionsCreated(Vec<Result<(), Failure>>),
+    /// Each resource.
+    ConfigsAltered(Vec<Result<(), Failure>>),
+    /// The first of the block's ids.
+    ProducerIds(i64),
+    /// The disk is admitted.
+    Admitted,
+}

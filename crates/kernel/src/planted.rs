@@ -1,0 +1,34 @@
+//! Bugs that tests switch on, to prove that the simulator would catch them.
+
+/// A bug planted in the production kernel. Production code always carries `Planted::None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Planted {
+    /// No bug.
+    #[default]
+    None,
+    /// A leader counts written bytes as synced, so that it acknowledges before the sync.
+    AckBeforeSync,
+    /// The high watermark follows the fastest `min.insync.replicas` of a larger ISR.
+    AckByMinIsr,
+    /// A follower truncates to its high watermark instead of comparing epochs.
+    TruncateToHighWatermark,
+    /// A restarted leader goes on in the epoch that it led before.
+    EpochUsedAgain,
+    /// A follower joins the ISR once it reached the high watermark, below the epoch's start.
+    JoinBelowEpochStart,
+    /// An ISR growth in flight counts toward the minimum.
+    PendingIsrCounted,
+    /// A waiter is completed by its offset alone, whatever the epoch.
+    WaiterByOffset,
+}
+
+/// Every bug that the kernel can carry.
+pub const ALL: &[Planted] = &[
+    Planted::AckBeforeSync,
+    Planted::AckByMinIsr,
+    Planted::TruncateToHighWatermark,
+    Planted::EpochUsedAgain,
+    Planted::JoinBelowEpochStart,
+    Planted::PendingIsrCounted,
+    Planted::WaiterByOffset,
+];
