@@ -145,8 +145,8 @@ mod tests {
         assert!(matches!(
             encode_message(1, Api::Fetch, 4, &message),
             Err(Error::Encode {
-                api: Api::Metadata,
-                version: 1,
+                api: Api::Fetch,
+                version: 4,
                 ..
             })
         ));
