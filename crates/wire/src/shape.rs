@@ -10,9 +10,13 @@ mod table;
 use crate::Api;
 use crate::cursor::Cursor;
 
-/// Most elements of all arrays of one request, and tagged fields: bounds what decoding it takes to
-/// some 40 MiB. A cluster of 100,000 partitions asks with fewer.
+/// Most elements of all arrays of one request: bounds what decoding it takes to 40 MiB. A cluster
+/// of 100,000 partitions asks with fewer.
 const MOST_ELEMENTS: usize = 262_144;
+
+/// Most tagged fields of one request, Kafka's own number. The decoder keeps each one that it does
+/// not know in a tree node of half a KiB.
+const MOST_TAGS: usize = 10_000;
 
 /// Why a request is not decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +25,8 @@ pub(crate) enum Fault {
     Truncated,
     #[error("more than {MOST_ELEMENTS} elements")]
     TooMany,
+    #[error("more than {MOST_TAGS} tagged fields")]
+    TooManyTags,
     #[error("tagged field {tag} does not have its size")]
     TagSize { tag: u32 },
 }
@@ -69,6 +75,7 @@ pub(crate) fn check(api: Api, version: i16, body: &[u8]) -> Result<(), Fault> {
         version,
         flexible,
         elements: 0,
+        tags: 0,
     };
     walk.fields(table::of(api))
 }
@@ -80,6 +87,7 @@ pub(crate) fn header_fits(cursor: Cursor<'_>, flexible: bool) -> bool {
         version: 0,
         flexible: false,
         elements: 0,
+        tags: 0,
     };
     // The client id keeps its old length even where everything else is compact.
     let client_id = walk.field(Kind::Text);
@@ -92,6 +100,7 @@ struct Walk<'a> {
     version: i16,
     flexible: bool,
     elements: usize,
+    tags: usize,
 }
 
 impl Walk<'_> {
@@ -146,7 +155,10 @@ impl Walk<'_> {
             return Ok(());
         }
         let count = self.cursor.unsigned_varint().ok_or(Fault::Truncated)?;
-        self.admit(count as usize)?;
+        self.tags = self.tags.saturating_add(count as usize);
+        if self.tags > MOST_TAGS {
+            return Err(Fault::TooManyTags);
+        }
         for _ in 0..count {
             let tag = self.cursor.unsigned_varint().ok_or(Fault::Truncated)?;
             let size = self.cursor.unsigned_varint().ok_or(Fault::Truncated)? as usize;

@@ -105,6 +105,7 @@ fn walked(api: Api, version: i16, body: &[u8]) -> Result<usize, Fault> {
         version,
         flexible,
         elements: 0,
+        tags: 0,
     };
     walk.fields(table::of(api))
         .map(|()| walk.cursor.remaining())
@@ -212,4 +213,43 @@ fn elements_are_counted_over_the_whole_request() {
     let mut body = (MOST_ELEMENTS as i32).to_be_bytes().to_vec();
     body.resize(4 + 2 * MOST_ELEMENTS, 0);
     assert_eq!(check(Api::Metadata, 0, &body), Ok(()));
+}
+
+#[test]
+fn tagged_fields_are_counted_over_the_whole_request() {
+    // DescribeCluster v0: a byte, then so many empty tagged fields.
+    let body = |count: usize| {
+        let low = (count & 0x7f) as u8 | 0x80;
+        let mut out = vec![0, low, (count >> 7) as u8];
+        out.extend([9, 0].repeat(count));
+        out
+    };
+    const { assert!(MOST_TAGS < 1 << 14, "two bytes hold the count") };
+    assert_eq!(check(Api::DescribeCluster, 0, &body(MOST_TAGS)), Ok(()));
+    assert_eq!(
+        check(Api::DescribeCluster, 0, &body(MOST_TAGS + 1)),
+        Err(Fault::TooManyTags)
+    );
+}
+
+#[test]
+fn decoded_elements_are_as_small_as_the_bound_assumes() {
+    use kafka_protocol::messages as m;
+    let largest = [
+        size_of::<m::create_topics_request::CreatableTopic>(),
+        size_of::<m::create_topics_request::CreatableTopicConfig>(),
+        size_of::<m::create_partitions_request::CreatePartitionsTopic>(),
+        size_of::<m::produce_request::TopicProduceData>(),
+        size_of::<m::produce_request::PartitionProduceData>(),
+        size_of::<m::fetch_request::FetchTopic>(),
+        size_of::<m::fetch_request::FetchPartition>(),
+        size_of::<m::fetch_request::ForgottenTopic>(),
+        size_of::<m::metadata_request::MetadataRequestTopic>(),
+        size_of::<m::list_offsets_request::ListOffsetsTopic>(),
+        size_of::<m::describe_configs_request::DescribeConfigsResource>(),
+        size_of::<m::alter_configs_request::AlterConfigsResource>(),
+        size_of::<m::incremental_alter_configs_request::AlterableConfig>(),
+    ];
+    let largest = largest.into_iter().max().unwrap();
+    assert!(largest * MOST_ELEMENTS <= 40 << 20, "{largest} bytes");
 }
