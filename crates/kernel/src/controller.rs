@@ -118,6 +118,16 @@ impl Controller {
         &self.sessions
     }
 
+    /// The sessions, to take in what was heard.
+    pub fn sessions_mut(&mut self) -> &mut Sessions {
+        &mut self.sessions
+    }
+
+    /// The sessions, to take note of heartbeats.
+    pub fn sessions_mut(&mut self) -> &mut Sessions {
+        &mut self.sessions
+    }
+
     /// Partitions that wait for a leader.
     pub fn vacant(&self) -> BTreeSet<TopicPartition> {
         self.vacant.keys().copied().collect()

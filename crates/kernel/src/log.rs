@@ -111,7 +111,9 @@ impl ReplicaLog {
     pub fn append(&mut self, info: &BatchInfo, limits: SegmentLimits) {
         invariant!(
             "INV-LOG-CONTIGUOUS",
-            info.base_offset >= self.log_end && info.last_offset >= info.base_offset.prev(),
+            (info.base_offset >= self.log_end || self.holds_start(info))
+                && info.last_offset >= info.base_offset.prev()
+                && info.leader_epoch >= self.epochs.last(),
             "batch {}..={} at log end {}",
             info.base_offset,
             info.last_offset,
@@ -122,6 +124,14 @@ impl ReplicaLog {
         self.segments.note(info, limits);
         self.log_end = info.end_offset();
         self.leader_epoch = self.leader_epoch.max(info.leader_epoch);
+    }
+
+    /// Whether this log is empty and a batch reaches across its start: records were deleted up to
+    /// the middle of the batch, which the replica holds as a whole.
+    pub fn holds_start(&self, info: &BatchInfo) -> bool {
+        self.log_start == self.log_end
+            && info.base_offset < self.log_start
+            && info.last_offset >= self.log_start
     }
 
     /// Everything before `end` is synced now.
@@ -145,6 +155,16 @@ impl ReplicaLog {
     /// then keeps this replica from giving up more.
     pub fn restore_high_watermark(&mut self, high_watermark: Offset) {
         self.known_high_watermark = self.known_high_watermark.max(high_watermark);
+    }
+
+    /// A log start read back from disk; it may lie above everything that the log still holds.
+    pub fn restore_start(&mut self, start: Offset) {
+        self.log_start = self.log_start.max(start);
+        self.log_end = self.log_end.max(start);
+        self.synced_end = self.synced_end.max(start);
+        self.known_high_watermark = self.known_high_watermark.max(start);
+        self.epochs.advance_start(start);
+        self.segments.advance_start(start);
     }
 
     /// Accepts a leader epoch; from now on older leaders are refused.

@@ -42,7 +42,12 @@ impl Controller {
         let old = draft.image().brokers.get(&id).cloned();
         if let Some(old) = &old {
             if old.incarnation == registration.incarnation {
-                if registration.start < old.start {
+                let repeated = registration.start == old.start;
+                if repeated && registration.process == old.process {
+                    // The answer to an earlier try was lost.
+                    return Outcome::Registered(old.epoch);
+                }
+                if registration.start <= old.start {
                     return refuse(
                         ErrorCode::DuplicateBrokerRegistration,
                         format!(
@@ -51,10 +56,6 @@ impl Controller {
                             registration.start, old.start
                         ),
                     );
-                }
-                if registration.start == old.start {
-                    // The answer to an earlier try was lost.
-                    return Outcome::Registered(old.epoch);
                 }
             } else {
                 self.retire(draft, old);
@@ -70,6 +71,7 @@ impl Controller {
             id,
             incarnation: registration.incarnation,
             start: registration.start,
+            process: registration.process,
             epoch,
             rack: registration.rack.clone(),
             endpoints: registration.endpoints.clone(),

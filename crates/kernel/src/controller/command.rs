@@ -89,6 +89,9 @@ pub struct Registration {
     pub incarnation: Incarnation,
     /// The process start.
     pub start: StartNumber,
+    /// Drawn at random by the process: tells its own repeated registration from that of another
+    /// process that bears the same start number, because its disk was rolled back or cloned.
+    pub process: u64,
     /// Its zone.
     pub rack: Option<String>,
     /// Its client listeners.

@@ -28,6 +28,9 @@ pub struct BrokerRecord {
     pub incarnation: Incarnation,
     /// The process start on that disk that is registered now.
     pub start: StartNumber,
+    /// The number that the process drew for itself.
+    #[serde(default)]
+    pub process: u64,
     /// This registration.
     pub epoch: BrokerEpoch,
     /// Its zone, Kafka's rack.

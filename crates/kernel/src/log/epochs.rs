@@ -104,7 +104,10 @@ impl EpochHistory {
                 Agreement::Nothing
             };
         }
-        let mut agreed = None;
+        // A log starts at or below a high watermark, and every leader holds what was below one: what
+        // the follower dropped is agreed, even if nothing that it still holds is.
+        let covers_start = mine.start <= their_range.start && their_range.start <= mine.end;
+        let mut agreed = covers_start.then_some(their_range.start);
         for (epoch, start, end) in ranges(theirs, their_range) {
             let Some((_, my_start, my_end)) =
                 ranges(&self.starts, mine).find(|(candidate, _, _)| *candidate == epoch)

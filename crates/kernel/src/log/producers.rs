@@ -63,6 +63,17 @@ impl ProducerTable {
             .collect()
     }
 
+    /// The table as it was at an offset, as far as it is still known: the batches before it. A
+    /// replica that begins there and takes in what follows ends with this very table.
+    pub fn entries_before(&self, offset: Offset) -> Vec<ProducerEntry> {
+        let mut entries = self.entries();
+        for entry in &mut entries {
+            entry.batches.retain(|batch| batch.last_offset < offset);
+        }
+        entries.retain(|entry| !entry.batches.is_empty());
+        entries
+    }
+
     /// How many producers are remembered.
     pub fn len(&self) -> usize {
         self.producers.len()

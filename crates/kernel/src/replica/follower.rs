@@ -16,6 +16,9 @@ pub struct Follower {
     log: ReplicaLog,
     high_watermark: Offset,
     session: Option<Session>,
+    /// The log is being cut on disk. It outlives the conversation that asked for it: whoever comes
+    /// next, leader or this replica's own leadership, waits until the log is read back.
+    cutting: bool,
     planted: Planted,
 }
 
@@ -30,7 +33,7 @@ struct Session {
 enum SessionState {
     /// Opened was answered; Start has not come.
     Opened,
-    /// The log is being cut on disk; appends are refused until it is done.
+    /// Start was taken, and its cut is under way: appends are refused until it is done.
     Cutting,
     /// Appends are welcome.
     Streaming,
@@ -70,6 +73,7 @@ impl Follower {
             log,
             high_watermark,
             session: None,
+            cutting: false,
             planted,
         }
     }
@@ -116,10 +120,7 @@ impl Follower {
         if epoch < self.log.leader_epoch() {
             return Err(RefusedReason::Fenced(self.log.leader_epoch()));
         }
-        if self
-            .session
-            .is_some_and(|open| open.state == SessionState::Cutting)
-        {
+        if self.cutting {
             return Err(RefusedReason::NoSession);
         }
         self.log.accept_epoch(epoch);
@@ -175,9 +176,9 @@ impl Follower {
                     "truncation to {to} below {known}"
                 );
                 self.log.truncate_ends(*to);
-                self.set_state(SessionState::Cutting);
+                self.begin_cut();
             }
-            StartAction::Reset { .. } => self.set_state(SessionState::Cutting),
+            StartAction::Reset { .. } => self.begin_cut(),
         }
         if action == StartAction::GoOn {
             self.take_high_watermark(start.high_watermark);
@@ -189,6 +190,7 @@ impl Follower {
     /// still the same one.
     pub fn cut(&mut self, from_disk: ReplicaLog) {
         self.log.rebuilt(from_disk);
+        self.cutting = false;
         self.high_watermark = self.high_watermark.min(self.log.log_end());
         if self
             .session
@@ -198,10 +200,9 @@ impl Follower {
         }
     }
 
-    /// Whether the log is being cut on disk: nobody may read or append meanwhile.
+    /// Whether the log is being cut on disk: nobody may read, append or take over the log meanwhile.
     pub fn is_cutting(&self) -> bool {
-        self.session
-            .is_some_and(|session| session.state == SessionState::Cutting)
+        self.cutting
     }
 
     /// Batches arrive, or a high watermark alone. On success the caller writes the batches and
@@ -223,8 +224,9 @@ impl Follower {
         let follows = header.previous_end == self.log.log_end()
             && (empty || header.previous_epoch == self.log.epochs().last());
         let mut end = header.previous_end;
-        let ascending = batches.iter().all(|info| {
-            let fits = info.base_offset >= end
+        let ascending = batches.iter().enumerate().all(|(index, info)| {
+            let goes_on = info.base_offset >= end || (index == 0 && self.log.holds_start(info));
+            let fits = goes_on
                 && info.last_offset >= info.base_offset.prev()
                 && info.leader_epoch <= header.leader_epoch;
             end = info.end_offset();
@@ -299,6 +301,11 @@ impl Follower {
             }
             _ => Err(RefusedReason::NoSession),
         }
+    }
+
+    fn begin_cut(&mut self) {
+        self.cutting = true;
+        self.set_state(SessionState::Cutting);
     }
 
     fn set_state(&mut self, state: SessionState) {

@@ -5,6 +5,7 @@ use holdfast_model::{
 };
 
 use crate::image::{ClusterImage, PartitionRecord};
+use crate::log::ReplicaLog;
 
 /// One assigned replica as the image shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +80,13 @@ impl PartitionView {
         self.replicas
             .iter()
             .find(|view| view.replica.broker == broker)
+    }
+
+    /// Whether a replica with this registration leads by this view. A log that has accepted a newer
+    /// epoch does not: the view is older than what another leader has said already, and the next
+    /// one will name that leader.
+    pub fn leads(&self, broker: BrokerId, registration: BrokerEpoch, log: &ReplicaLog) -> bool {
+        self.leader == Some((broker, registration)) && self.leader_epoch >= log.leader_epoch()
     }
 
     /// How many members of the committed ISR may be counted.

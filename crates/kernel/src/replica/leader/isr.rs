@@ -97,13 +97,20 @@ impl Leader {
     }
 
     /// The controller refused the change in flight for a reason that will not pass. An earlier copy
-    /// of it may still commit, so its members stay at risk: the committed ISR itself is proposed on
-    /// top of the same record, and whichever commits settles both.
+    /// of it may still commit, so its members stay at risk: what surely can be committed is proposed
+    /// on top of the same record, and whichever commits settles both. Members that may not be
+    /// counted are left out: one that restarted while the controller did not hear this leader would
+    /// be refused again and again.
     pub fn on_refused_proposal(&mut self) {
         let Some(pending) = &self.isr.pending else {
             return;
         };
-        let committed = self.proposed(self.isr.view.isr.iter().copied());
+        let me = self.options.replica;
+        let countable = |member: &ReplicaId| {
+            *member == me
+                || self.isr.replica(member.broker).is_some_and(|view| view.countable)
+        };
+        let committed = self.proposed(self.isr.view.isr.iter().copied().filter(countable));
         self.isr.pending = Some(IsrProposal {
             isr: committed,
             ..pending.clone()
