@@ -118,11 +118,6 @@ impl Controller {
         &self.sessions
     }
 
-    /// The sessions, to take in what was heard.
-    pub fn sessions_mut(&mut self) -> &mut Sessions {
-        &mut self.sessions
-    }
-
     /// The sessions, to take note of heartbeats.
     pub fn sessions_mut(&mut self) -> &mut Sessions {
         &mut self.sessions
