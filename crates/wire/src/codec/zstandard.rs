@@ -1,6 +1,9 @@
 //! Zstandard: one frame, a bounded window, nothing after it.
 
+use std::cell::Cell;
 use std::io::{self, Read};
+
+use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective, get_error_name};
 
 use super::{Codec, Error, invalid};
 use crate::cursor::Cursor;
@@ -17,33 +20,88 @@ const USUAL_WINDOW: u64 = 32 * 1024 * 1024;
 /// never holds more memory than this.
 const CAP_WITH_LARGE_WINDOW: u64 = 48 * 1024 * 1024;
 
+/// A context is kept for the next batch only after a window up to this size, in bytes: the default
+/// level of every client uses no more.
+const KEPT_WINDOW: u64 = 2 * 1024 * 1024;
+
+thread_local! {
+    /// Making a context takes longer than decompressing a small batch.
+    static KEPT: Cell<Option<DCtx<'static>>> = const { Cell::new(None) };
+}
+
 /// Decompresses one frame; fails at the end if anything follows it.
 pub(super) struct Reader<'a> {
-    decoder: zstd::stream::read::Decoder<'static, &'a [u8]>,
+    context: Option<DCtx<'static>>,
+    keep: bool,
+    input: &'a [u8],
+    finished: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(data: &'a [u8]) -> Result<Self, Error> {
-        let mut decoder = zstd::stream::read::Decoder::with_buffer(data)
-            .map_err(|error| invalid(Codec::Zstd, error))?
-            .single_frame();
-        decoder
-            .window_log_max(WINDOW_LOG)
-            .map_err(|error| invalid(Codec::Zstd, error))?;
-        Ok(Self { decoder })
+        let code = |code| invalid(Codec::Zstd, get_error_name(code));
+        let context = if let Some(mut context) = KEPT.take() {
+            context.reset(ResetDirective::SessionOnly).map_err(code)?;
+            context
+        } else {
+            let mut context = DCtx::create();
+            context
+                .set_parameter(DParameter::WindowLogMax(WINDOW_LOG))
+                .map_err(code)?;
+            context
+        };
+        let keep = window(data).is_some_and(|window| window <= KEPT_WINDOW);
+        Ok(Self {
+            context: Some(context),
+            keep,
+            input: data,
+            finished: false,
+        })
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        if self.keep {
+            KEPT.set(self.context.take());
+        }
     }
 }
 
 impl Read for Reader<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let count = self.decoder.read(out)?;
-        if count == 0 && !out.is_empty() && !self.decoder.get_ref().is_empty() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "bytes follow the frame",
-            ));
+        if out.is_empty() {
+            return Ok(0);
         }
-        Ok(count)
+        let Some(context) = &mut self.context else {
+            return Ok(0);
+        };
+        while !self.finished {
+            let mut input = InBuffer::around(self.input);
+            let mut output = OutBuffer::around(&mut *out);
+            let left = context
+                .decompress_stream(&mut output, &mut input)
+                .map_err(|code| io::Error::new(io::ErrorKind::InvalidData, get_error_name(code)))?;
+            let (read, written) = (input.pos(), output.pos());
+            self.input = self.input.get(read..).unwrap_or_default();
+            self.finished = left == 0;
+            if written > 0 {
+                return Ok(written);
+            }
+            if read == 0 && !self.finished {
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the frame is cut short",
+                ));
+            }
+        }
+        if self.input.is_empty() {
+            return Ok(0);
+        }
+        Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "bytes follow the frame",
+        ))
     }
 }
 
