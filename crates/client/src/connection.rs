@@ -1,10 +1,11 @@
 //! One TCP connection to one broker, with pipelined requests.
 //!
-//! There is no reader task: of the callers that wait for answers one holds the reading half, hands
-//! the others theirs, and passes the half on when its own has come.
+//! A task that belongs to the connection, and ends with it, hands each answer to its caller: so
+//! answers come in even while a caller's future is not polled.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinSet;
 
 use crate::Error;
 
@@ -38,11 +40,18 @@ pub struct Connection {
     next_id: AtomicI32,
     slots: Semaphore,
     writer: tokio::sync::Mutex<OwnedWriteHalf>,
-    reader: tokio::sync::Mutex<FrameReader>,
-    /// Bounded by [`IN_FLIGHT`], but for callers that gave up: those are at most as many again,
-    /// since a time-out ends the connection.
+    shared: Arc<Shared>,
+    /// Holds the reader alone; dropping the connection ends it.
+    _reader: JoinSet<()>,
+}
+
+/// What callers and the reader share.
+#[derive(Debug, Default)]
+struct Shared {
+    /// Bounded by [`IN_FLIGHT`] and the callers that were cancelled since the last answer to each.
     waiting: Mutex<HashMap<i32, oneshot::Sender<Bytes>>>,
-    broken: AtomicBool,
+    /// Why the connection ended.
+    broken: OnceLock<String>,
 }
 
 /// How to connect.
@@ -70,6 +79,9 @@ impl Connection {
             .set_nodelay(true)
             .map_err(|error| failed(error.to_string()))?;
         let (read, write) = stream.into_split();
+        let shared = Arc::new(Shared::default());
+        let mut reader = JoinSet::new();
+        reader.spawn(read_answers(FrameReader::new(read), Arc::clone(&shared)));
         let mut connection = Self {
             address: address.to_owned(),
             client_id: options.client_id.clone(),
@@ -78,9 +90,8 @@ impl Connection {
             next_id: AtomicI32::new(0),
             slots: Semaphore::new(IN_FLIGHT),
             writer: tokio::sync::Mutex::new(write),
-            reader: tokio::sync::Mutex::new(FrameReader::new(read)),
-            waiting: Mutex::new(HashMap::new()),
-            broken: AtomicBool::new(false),
+            shared,
+            _reader: reader,
         };
         connection.versions = connection.negotiate().await?;
         connection.request_timeout = options.request_timeout;
@@ -94,7 +105,7 @@ impl Connection {
 
     /// Whether the connection has ended; a new one is needed then.
     pub fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::Acquire)
+        self.shared.broken.get().is_some()
     }
 
     /// The highest version of an API that both sides speak.
@@ -177,7 +188,7 @@ impl Connection {
             .slots
             .acquire()
             .await
-            .map_err(|_closed| self.closed("given up"))?;
+            .map_err(|_closed| self.closed())?;
         let id = self.next_id();
         let frame = self.encode(api, version, id, body)?;
         let answer = self.timed(api, self.exchange(id, &frame)).await?;
@@ -195,7 +206,8 @@ impl Connection {
         match tokio::time::timeout(limit, work).await {
             Ok(result) => result,
             Err(_elapsed) => {
-                self.break_off();
+                self.shared
+                    .break_off("another request got no answer in time");
                 Err(Error::Timeout {
                     what: format!("{api} at {}", self.address),
                     limit,
@@ -205,64 +217,29 @@ impl Connection {
     }
 
     async fn exchange(&self, id: i32, frame: &Bytes) -> Result<Bytes, Error> {
-        let (sender, mut receiver) = oneshot::channel();
-        self.waiting.lock().insert(id, sender);
-        // Checked after the row is in: whoever breaks the connection afterwards clears it.
-        if self.is_broken() {
-            return Err(self.closed("given up"));
-        }
+        let (sender, receiver) = oneshot::channel();
+        self.shared.waiting.lock().insert(id, sender);
+        // The write checks for a broken connection after the row is in: whoever breaks the
+        // connection afterwards clears it.
         self.write(frame).await?;
-        loop {
-            tokio::select! {
-                biased;
-                answer = &mut receiver => {
-                    return answer.map_err(|_dropped| self.closed("ended by another caller"));
-                }
-                mut reader = self.reader.lock() => {
-                    // The previous holder may have read our answer just before.
-                    if let Ok(answer) = receiver.try_recv() {
-                        return Ok(answer);
-                    }
-                    if self.is_broken() {
-                        return Err(self.closed("given up"));
-                    }
-                    match reader.next().await {
-                        Ok(answer) => self.dispatch(answer),
-                        Err(reason) => {
-                            self.break_off();
-                            return Err(self.closed(&reason));
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    fn dispatch(&self, answer: Bytes) {
-        let Some(prefix) = answer.first_chunk::<4>() else {
-            return self.break_off();
-        };
-        let id = i32::from_be_bytes(*prefix);
-        let Some(sender) = self.waiting.lock().remove(&id) else {
-            tracing::warn!(address = %self.address, id, "an answer to no request of ours");
-            return self.break_off();
-        };
-        // A caller that was cancelled has no receiver any more: its answer is nobody's.
-        drop(sender.send(answer));
+        receiver.await.map_err(|_dropped| self.closed())
     }
 
     async fn write(&self, frame: &Bytes) -> Result<(), Error> {
         let mut writer = self.writer.lock().await;
         if self.is_broken() {
-            return Err(self.closed("given up"));
+            return Err(self.closed());
         }
         let mut unfinished = Unfinished {
-            connection: self,
+            shared: &self.shared,
             armed: true,
         };
         let result = writer.write_all(frame).await;
-        unfinished.armed = result.is_err();
-        result.map_err(|error| self.closed(&error.to_string()))
+        unfinished.armed = false;
+        result.map_err(|error| {
+            self.shared.break_off(&error.to_string());
+            self.closed()
+        })
     }
 
     fn encode<R: Request>(
@@ -292,17 +269,12 @@ impl Connection {
             .map_err(|error| self.protocol(format!("{api} v{version}: {error:#}")))
     }
 
-    /// Ends the connection: every caller that waits gets an error.
-    fn break_off(&self) {
-        self.broken.store(true, Ordering::Release);
-        self.waiting.lock().clear();
-    }
-
     fn next_id(&self) -> i32 {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn closed(&self, reason: &str) -> Error {
+    fn closed(&self) -> Error {
+        let reason = self.shared.broken.get().map_or("given up", String::as_str);
         Error::Closed {
             address: self.address.clone(),
             reason: reason.to_owned(),
@@ -324,16 +296,58 @@ fn api_of<R: Request>(address: &str) -> Result<Api, Error> {
     })
 }
 
-/// A write that is dropped halfway leaves half a frame behind: the connection is of no use then.
+impl Shared {
+    /// Ends the connection: every caller that waits gets an error. The first reason stays.
+    fn break_off(&self, reason: &str) {
+        self.broken.get_or_init(|| reason.to_owned());
+        self.waiting.lock().clear();
+    }
+
+    fn dispatch(&self, answer: Bytes) -> Result<(), String> {
+        let prefix = answer
+            .first_chunk::<4>()
+            .ok_or("an answer without a number")?;
+        let id = i32::from_be_bytes(*prefix);
+        let sender = self.waiting.lock().remove(&id);
+        // A caller that was cancelled has no receiver any more: its answer is nobody's.
+        drop(
+            sender
+                .ok_or_else(|| format!("an answer to no request of ours: {id}"))?
+                .send(answer),
+        );
+        Ok(())
+    }
+}
+
+/// Hands out answers until the stream ends or makes no sense.
+async fn read_answers(mut reader: FrameReader, shared: Arc<Shared>) {
+    // However this task ends, nobody may wait for it.
+    let _unfinished = Unfinished {
+        shared: &shared,
+        armed: true,
+    };
+    loop {
+        let result = match reader.next().await {
+            Ok(answer) => shared.dispatch(answer),
+            Err(reason) => Err(reason),
+        };
+        if let Err(reason) = result {
+            return shared.break_off(&reason);
+        }
+    }
+}
+
+/// A write that is dropped halfway leaves half a frame behind, and a reader that is gone reads no
+/// answer: the connection is of no use then.
 struct Unfinished<'a> {
-    connection: &'a Connection,
+    shared: &'a Shared,
     armed: bool,
 }
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         if self.armed {
-            self.connection.break_off();
+            self.shared.break_off("given up");
         }
     }
 }

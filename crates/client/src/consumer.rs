@@ -5,9 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt;
-use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::{Client, Error};
 
@@ -100,8 +98,9 @@ pub struct Consumer {
     client: Client,
     options: ConsumerOptions,
     assigned: BTreeMap<Key, Assigned>,
-    /// One for each leader at most.
-    fetches: FuturesUnordered<BoxFuture<'static, FetchOutcome>>,
+    /// One for each leader at most. Tasks, because a future that holds a lock of the client while
+    /// nobody polls the consumer would stop everybody else; they end with the consumer.
+    fetches: JoinSet<FetchOutcome>,
     busy: BTreeSet<i32>,
     /// Answers beyond the one that a poll returned; bounded by one answer for each leader.
     ready: VecDeque<Vec<ConsumedRecord>>,
@@ -144,7 +143,7 @@ impl Consumer {
             client,
             options,
             assigned,
-            fetches: FuturesUnordered::new(),
+            fetches: JoinSet::new(),
             busy: BTreeSet::new(),
             ready: VecDeque::new(),
             failed: None,
@@ -217,11 +216,11 @@ impl Consumer {
             if needs_refresh {
                 let pause = self.pause();
                 tokio::select! {
-                    Some(outcome) = self.fetches.next() => self.take(outcome),
+                    Some(outcome) = self.fetches.join_next() => self.take(joined(outcome)),
                     () = tokio::time::sleep(pause) => self.refresh().await,
                 }
-            } else if let Some(outcome) = self.fetches.next().await {
-                self.take(outcome);
+            } else if let Some(outcome) = self.fetches.join_next().await {
+                self.take(joined(outcome));
             }
         }
     }
@@ -286,8 +285,7 @@ impl Consumer {
         for (leader, wanted) in by_leader {
             self.busy.insert(leader);
             let (client, options) = (self.client.clone(), self.options.clone());
-            self.fetches
-                .push(Box::pin(fetch(client, options, leader, wanted)));
+            self.fetches.spawn(fetch(client, options, leader, wanted));
         }
         leaderless
     }
@@ -331,17 +329,25 @@ impl Consumer {
             let leader = outcome.leader;
             self.busy.insert(leader);
             // The leader counts as busy until the pause and the refresh are over.
-            self.fetches.push(Box::pin(async move {
+            self.fetches.spawn(async move {
                 tokio::time::sleep(pause).await;
                 drop(client.refresh().await);
                 FetchOutcome {
                     leader,
                     parts: Vec::new(),
                 }
-            }));
+            });
         } else {
             self.backoff = None;
         }
+    }
+}
+
+/// A panic of a fetch goes on in its owner; nothing else ends one before the consumer does.
+fn joined(outcome: Result<FetchOutcome, JoinError>) -> FetchOutcome {
+    match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 

@@ -1,9 +1,9 @@
 //! A small asynchronous Kafka client: connections, metadata, a producer, a consumer of assigned
 //! partitions, and admin calls. For the tool and the tests; not a public library.
 //!
-//! Knows nothing about how a broker works, and starts no tasks: a future makes progress while its
-//! owner polls it, and the one loop that must run on its own ([`ProducerService`]) is a future
-//! that the owner gives to a supervisor.
+//! Knows nothing about how a broker works. Its only tasks read answers and fetch; each belongs to a
+//! connection or a consumer and ends with it. The one loop that must run on its own
+//! ([`ProducerService`]) is a future that the owner gives to a supervisor.
 //!
 //! Invariants:
 //! - A partition has at most one produce request in flight, and a batch is retried as the same

@@ -1,6 +1,7 @@
 //! Showing and changing settings.
 
 use holdfast_wire::messages::describe_configs_request::DescribeConfigsResource;
+use holdfast_wire::messages::describe_configs_response::DescribeConfigsResourceResult;
 use holdfast_wire::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig,
 };
@@ -100,8 +101,10 @@ impl Admin {
             .retry(|| async {
                 let connection = self.broker_for(resource).await?;
                 let row = single(connection.call(&body).await?.results, &what)?;
-                Error::check(row.error_code, row.error_message.as_deref(), || what.clone())?;
-                let entry = |c: holdfast_wire::messages::describe_configs_response::DescribeConfigsResourceResult| ConfigEntry {
+                Error::check(row.error_code, row.error_message.as_deref(), || {
+                    what.clone()
+                })?;
+                let entry = |c: DescribeConfigsResourceResult| ConfigEntry {
                     name: c.name.to_string(),
                     value: c.value.map(|value| value.to_string()),
                     is_default: c.config_source == DEFAULT_SOURCE,
