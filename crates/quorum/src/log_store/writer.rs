@@ -1,0 +1,65 @@
+//! The one thread that writes vote and log, so that they reach the disk in the order in which they
+//! were answered.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use tokio::sync::oneshot;
+
+use crate::keyspace::{KeyOp, Keyspace};
+use crate::storage::Error;
+
+/// openraft waits for each write before it asks for the next; the rest is for shutdown.
+const QUEUE: usize = 64;
+
+struct Job {
+    ops: Vec<KeyOp>,
+    done: oneshot::Sender<Result<(), Error>>,
+}
+
+/// Hands batches to the thread. The thread ends with its last handle.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    queue: SyncSender<Job>,
+}
+
+impl Writer {
+    pub(crate) fn start(keyspace: Arc<dyn Keyspace>) -> Result<Self, Error> {
+        let (queue, jobs) = sync_channel(QUEUE);
+        std::thread::Builder::new()
+            .name("quorum-writer".to_owned())
+            .spawn(move || run(&*keyspace, &jobs))
+            .map_err(|error| Error::Unwritable(format!("no thread for writing: {error}")))?;
+        Ok(Self { queue })
+    }
+
+    /// Returns once the batch is synced. Cancelling the wait does not cancel the write.
+    pub(crate) async fn write(&self, ops: Vec<KeyOp>) -> Result<(), Error> {
+        let (done, written) = oneshot::channel();
+        self.queue
+            .try_send(Job { ops, done })
+            .map_err(|_full_or_ended| Error::Stopped)?;
+        written.await.unwrap_or(Err(Error::Stopped))
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Writer")
+    }
+}
+
+fn run(keyspace: &dyn Keyspace, jobs: &Receiver<Job>) {
+    for job in jobs {
+        let result = keyspace.write(job.ops).map_err(Error::from);
+        let failed = result.is_err();
+        // Whoever asked may have been cancelled; the write counts all the same.
+        drop(job.done.send(result));
+        if failed {
+            // A sync that failed is never tried again, nor is anything written after it: every
+            // later write finds the queue closed.
+            return;
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The frame of every stored value: a format number, a checksum, and the value in MessagePack with
+//! field names, so that fields can be added.
+//!
+//! The checksum covers the key too: a value that turns up under another key is damage.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::storage::Error;
+
+/// The format written today.
+const FORMAT: u8 = 1;
+
+/// Format number and CRC32C.
+const HEAD: usize = 1 + 4;
+
+fn checksum(key: &[u8], format: u8, payload: &[u8]) -> u32 {
+    let crc = crc32c::crc32c(key);
+    let crc = crc32c::crc32c_append(crc, &[format]);
+    crc32c::crc32c_append(crc, payload)
+}
+
+/// Frames bytes for a key.
+pub(crate) fn seal(key: &[u8], payload: &[u8]) -> Vec<u8> {
+    let mut value = Vec::with_capacity(HEAD + payload.len());
+    value.push(FORMAT);
+    value.extend_from_slice(&checksum(key, FORMAT, payload).to_le_bytes());
+    value.extend_from_slice(payload);
+    value
+}
+
+/// The bytes that were framed for a key.
+pub(crate) fn open<'a>(what: &str, key: &[u8], value: &'a [u8]) -> Result<&'a [u8], Error> {
+    let Some((head, payload)) = value.split_at_checked(HEAD) else {
+        return Err(Error::damaged(what, format!("only {} bytes", value.len())));
+    };
+    let format = head[0];
+    let stored = u32::from_le_bytes([head[1], head[2], head[3], head[4]]);
+    if stored != checksum(key, format, payload) {
+        return Err(Error::damaged(what, "checksum does not match"));
+    }
+    if format != FORMAT {
+        return Err(Error::Newer {
+            what: what.to_owned(),
+            found: format,
+        });
+    }
+    Ok(payload)
+}
+
+/// Encodes and frames a value for a key.
+pub(crate) fn encode<T: Serialize>(key: &[u8], value: &T) -> Result<Vec<u8>, Error> {
+    let payload =
+        rmp_serde::to_vec_named(value).map_err(|error| Error::Unwritable(error.to_string()))?;
+    Ok(seal(key, &payload))
+}
+
+/// The value that was framed for a key.
+pub(crate) fn decode<T: DeserializeOwned>(
+    what: &str,
+    key: &[u8],
+    value: &[u8],
+) -> Result<T, Error> {
+    let payload = open(what, key, value)?;
+    rmp_serde::from_slice(payload).map_err(|error| Error::damaged(what, error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_changed_bit_and_every_cut_is_damage() {
+        let value = encode(b"key", &("text", 7u64)).expect("encode");
+        let back: (String, u64) = decode("pair", b"key", &value).expect("decode");
+        assert_eq!(back, ("text".to_owned(), 7));
+        for bit in 0..value.len() * 8 {
+            let mut bad = value.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert!(
+                decode::<(String, u64)>("pair", b"key", &bad).is_err(),
+                "bit {bit}"
+            );
+        }
+        for cut in 0..value.len() {
+            assert!(
+                decode::<(String, u64)>("pair", b"key", &value[..cut]).is_err(),
+                "cut {cut}"
+            );
+        }
+        assert!(
+            decode::<(String, u64)>("pair", b"kex", &value).is_err(),
+            "under another key"
+        );
+    }
+
+    #[test]
+    fn a_newer_format_is_not_called_damage() {
+        let mut value = vec![FORMAT + 1];
+        value.extend_from_slice(&checksum(b"key", FORMAT + 1, b"new").to_le_bytes());
+        value.extend_from_slice(b"new");
+        assert!(matches!(
+            open("it", b"key", &value),
+            Err(Error::Newer { found: 2, .. })
+        ));
+    }
+}
