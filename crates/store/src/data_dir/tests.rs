@@ -1,0 +1,112 @@
+use super::*;
+
+fn identity() -> Identity {
+    Identity {
+        cluster: ClusterId(Uuid::from_u128(7)),
+        broker: BrokerId(2),
+        incarnation: Incarnation(0xfeed),
+        start: StartNumber(0),
+        formation: Formation::Named {
+            voters: vec![BrokerId(0), BrokerId(1), BrokerId(2)],
+        },
+    }
+}
+
+#[test]
+fn every_open_counts_a_start() {
+    let dir = tempfile::tempdir().unwrap();
+    DataDir::format(dir.path(), &identity()).unwrap();
+    for start in 1..4 {
+        let open = DataDir::open(dir.path(), Some(identity().cluster), BrokerId(2)).unwrap();
+        assert_eq!(
+            *open.identity(),
+            Identity {
+                start: StartNumber(start),
+                ..identity()
+            }
+        );
+    }
+}
+
+#[test]
+fn a_disk_is_formatted_once_and_used_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let nothing = DataDir::open(dir.path(), None, BrokerId(2));
+    assert!(matches!(nothing, Err(Error::NotFormatted { .. })));
+    DataDir::format(dir.path(), &identity()).unwrap();
+    let again = DataDir::format(dir.path(), &identity());
+    assert!(matches!(again, Err(Error::AlreadyFormatted { .. })));
+    let _open = DataDir::open(dir.path(), None, BrokerId(2)).unwrap();
+    let second = DataDir::open(dir.path(), None, BrokerId(2));
+    assert!(matches!(second, Err(Error::InUse { .. })));
+}
+
+#[test]
+fn a_foreign_disk_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    DataDir::format(dir.path(), &identity()).unwrap();
+    let other = ClusterId(Uuid::from_u128(8));
+    let cluster = DataDir::open(dir.path(), Some(other), BrokerId(2));
+    assert!(matches!(
+        cluster,
+        Err(Error::ForeignDisk {
+            what: "cluster",
+            ..
+        })
+    ));
+    let broker = DataDir::open(dir.path(), None, BrokerId(3));
+    assert!(matches!(
+        broker,
+        Err(Error::ForeignDisk { what: "broker", .. })
+    ));
+    assert_eq!(DataDir::read(dir.path()).unwrap().start, StartNumber(0));
+}
+
+#[test]
+fn formation_moves_forward_only() {
+    let dir = tempfile::tempdir().unwrap();
+    DataDir::format(dir.path(), &identity()).unwrap();
+    let mut open = DataDir::open(dir.path(), None, BrokerId(2)).unwrap();
+    let bound = |attempt| Formation::Bound {
+        voters: vec![],
+        attempt: Uuid::from_u128(attempt),
+    };
+    open.set_formation(bound(1)).unwrap();
+    open.set_formation(bound(1)).unwrap();
+    assert!(matches!(
+        open.set_formation(bound(2)),
+        Err(Error::Invariant { .. })
+    ));
+    open.set_formation(Formation::Member).unwrap();
+    assert!(matches!(
+        open.set_formation(bound(1)),
+        Err(Error::Invariant { .. })
+    ));
+    drop(open);
+    assert_eq!(
+        DataDir::read(dir.path()).unwrap().formation,
+        Formation::Member
+    );
+}
+
+#[test]
+fn a_flipped_bit_or_a_newer_version_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    DataDir::format(dir.path(), &identity()).unwrap();
+    let path = dir.path().join("identity");
+    let sound = std::fs::read(&path).unwrap();
+    for at in 0..sound.len() {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(DataDir::read(dir.path()).is_err(), "byte {at}");
+    }
+    let body = r#"{"format":2}"#;
+    let crc = crc32c::crc32c(body.as_bytes());
+    std::fs::write(&path, format!("{body}\n{crc:08x}\n")).unwrap();
+    let newer = DataDir::read(dir.path());
+    assert!(matches!(
+        newer,
+        Err(Error::UnsupportedFormat { found: 2, .. })
+    ));
+}
