@@ -39,4 +39,4 @@ pub use log_store::{
     Budget, CommitSink, Completed, FatalHook, GroupStats, Histogram, LogStore, Op, OpKind, Options,
     Outcome, Permit, RecoveredPartition, Reserve, Room, ShardId, Stats, StoredBatch, abort_process,
 };
-pub use meta_db::{MetaDb, MetaOp, MetaOptions};
+pub use meta_db::{MetaDb, MetaEntry, MetaOp, MetaOptions};

@@ -19,6 +19,9 @@ const STATE: &str = "state";
 /// The durable mark costs a sync of its own, so it follows at this distance.
 const MARK_INTERVAL: Duration = Duration::from_secs(1);
 
+/// A key and its value.
+pub type MetaEntry = (Vec<u8>, Vec<u8>);
+
 /// How to open the metadata database.
 #[derive(Clone)]
 pub struct MetaOptions {
@@ -117,12 +120,7 @@ impl MetaDb {
     }
 
     /// Keys and values from `from` up to but not including `to`, ascending, at most `limit`.
-    pub fn scan(
-        &self,
-        from: &[u8],
-        to: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    pub fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<MetaEntry>, Error> {
         let mut entries = self.entries(from, to);
         let mut found = Vec::new();
         entries.seek_to_first();
@@ -137,7 +135,7 @@ impl MetaDb {
     }
 
     /// The last key from `from` up to but not including `to`, and its value.
-    pub fn last_in(&self, from: &[u8], to: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, Error> {
+    pub fn last_in(&self, from: &[u8], to: &[u8]) -> Result<Option<MetaEntry>, Error> {
         let mut entries = self.entries(from, to);
         entries.seek_to_last();
         let found = entries

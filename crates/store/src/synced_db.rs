@@ -67,8 +67,22 @@ impl SyncedDb {
                 durable,
             });
         }
-        let scanned = if fresh { None } else { Some(wal::scan(path)?) };
-        if let Some(torn) = scanned.as_ref().and_then(|scan| scan.torn.as_ref()) {
+        let scanned = if fresh {
+            wal::Scan::default()
+        } else {
+            wal::scan(path)?
+        };
+        let scanned_group = scanned.last_group.unwrap_or(0);
+        // Before anything is cut: what the mark vouches for may be needed to repair this log.
+        if scanned.last_group.is_some_and(|group| group < mark.group()) {
+            let (recovered, durable) = (scanned_group, mark.group());
+            return Err(Error::LostSyncedWrites {
+                path: path.to_owned(),
+                recovered,
+                durable,
+            });
+        }
+        if let Some(torn) = &scanned.torn {
             tracing::info!(path = %torn.path.display(), keep = torn.keep, reason = torn.reason,
                 "cutting the torn tail of the write-ahead log");
             wal::cut(torn)?;
@@ -82,7 +96,6 @@ impl SyncedDb {
             mark: Mutex::new(mark),
         };
         let recovered = opened.recovered_group()?;
-        let scanned_group = scanned.and_then(|scan| scan.last_group).unwrap_or(0);
         let durable = opened.mark.lock().group().max(scanned_group);
         if recovered < durable {
             return Err(Error::LostSyncedWrites {

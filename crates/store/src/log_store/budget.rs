@@ -114,7 +114,9 @@ impl Budget {
             state.closed = true;
             std::mem::take(&mut state.waiting)
         };
-        waiting.into_iter().for_each(|one| one.waker.wake());
+        for one in waiting {
+            one.waker.wake();
+        }
     }
 
     fn fits(&self, state: &State, bytes: usize) -> bool {

@@ -24,7 +24,7 @@ pub(super) enum Part {
     Last,
     /// A kind that carries no record.
     Other,
-    /// Bytes that are no fragment; the rest of the block is skipped.
+    /// Bytes that are no fragment; the next one is the next place in the block that is sound.
     Bad(&'static str),
 }
 
@@ -79,7 +79,11 @@ impl Fragments {
         }
         let position = self.block_position + self.at as u64;
         let (part, payload_at, end) = parse(&self.block, self.at);
-        self.at = end;
+        self.at = if matches!(part, Part::Bad(_)) {
+            next_sound(&self.block, self.at)
+        } else {
+            end
+        };
         let payload = self.block.get(payload_at..end).unwrap_or_default();
         Ok(Some(Fragment {
             position,
@@ -97,8 +101,17 @@ impl Fragments {
     }
 }
 
+/// The next place behind `at` where the block holds a sound fragment, or the block's end. A bad
+/// fragment's length cannot be believed, and skipping the whole block would hide that synced groups
+/// follow: then damage would look like a torn tail. Only a bad log pays for this search.
+fn next_sound(block: &[u8], at: usize) -> usize {
+    (at + 1..block.len())
+        .find(|at| !matches!(parse(block, *at).0, Part::Bad(_)))
+        .unwrap_or(block.len())
+}
+
 /// Reads the fragment at a place of a block: what it is, where its payload begins and ends. A bad
-/// one ends with the block, because its length cannot be believed.
+/// one has no payload.
 fn parse(block: &[u8], at: usize) -> (Part, usize, usize) {
     let bad = |reason| (Part::Bad(reason), block.len(), block.len());
     let Some(header) = block

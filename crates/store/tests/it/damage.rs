@@ -1,0 +1,193 @@
+//! Files that were hurt while nobody ran.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use holdfast_model::Offset;
+use holdfast_store::{Class, Error};
+
+use crate::rig::{Rig, files, partition};
+
+/// Forty synced groups of one batch each, in one write-ahead log file.
+fn filled(path: &Path) -> PathBuf {
+    let mut rig = Rig::open(path).unwrap();
+    rig.create(0);
+    for base in 0..40 {
+        rig.append(0, base * 5, 5, 3000);
+    }
+    drop(rig);
+    files(path, "log").pop().unwrap()
+}
+
+fn flip(path: &Path, at: u64) {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_all_at(&[byte[0] ^ 0x40], at).unwrap();
+}
+
+fn log_end(rig: &Rig) -> Offset {
+    rig.recovered[0].log_end
+}
+
+/// Copies a data directory, so that one filled directory serves many cuts.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_torn_tail_is_cut_and_everything_before_it_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let wal = filled(dir.path());
+    let sound = fs::read(&wal).unwrap();
+    // What a power cut leaves of groups that were never acknowledged: a piece of a record, bytes of
+    // an earlier file, a hole, a cut header.
+    let tails = [
+        sound[50_000..52_000].to_vec(),
+        vec![0xa5; 777],
+        vec![0; 40_000],
+        vec![7; 5],
+    ];
+    for tail in tails {
+        let honest = fs::read(files(dir.path(), "log").pop().unwrap()).unwrap();
+        let wal = files(dir.path(), "log").pop().unwrap();
+        let garbage = [&honest[..], &tail[..]].concat();
+        let honest = honest.len();
+        fs::write(&wal, &garbage).unwrap();
+        let mut rig = Rig::open(dir.path()).unwrap();
+        assert_eq!(log_end(&rig), Offset(200));
+        assert!(fs::metadata(&wal).map_or(0, |found| found.len()) <= honest as u64);
+        let read = rig
+            .store
+            .read(partition(0), Offset(0), Offset(200), usize::MAX)
+            .unwrap();
+        assert_eq!(read.len(), 40);
+        // The log goes on, and the next start finds nothing wrong with the place of the cut.
+        rig.append(0, 200, 5, 100);
+        rig.run(holdfast_store::Op::TruncateTo {
+            partition: partition(0),
+            offset: Offset(200),
+        });
+        drop(rig);
+        assert_eq!(log_end(&Rig::open(dir.path()).unwrap()), Offset(200));
+    }
+}
+
+#[test]
+fn a_flipped_bit_below_a_later_claim_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let wal = filled(dir.path());
+    let length = fs::metadata(&wal).unwrap().len();
+    let name = wal.file_name().unwrap().to_owned();
+    for step in 0..40 {
+        // Everywhere but in the last group, which no later claim covers.
+        let at = step * (length - 4000) / 40;
+        let hurt = tempfile::tempdir().unwrap();
+        copy(dir.path(), hurt.path());
+        flip(&hurt.path().join("log-0").join(&name), at);
+        let error = Rig::open(hurt.path()).err().unwrap();
+        assert!(matches!(error, Error::Damaged { .. }), "byte {at}: {error}");
+        assert_eq!(error.class(), Class::Fatal);
+    }
+}
+
+#[test]
+fn a_log_cut_short_anywhere_below_the_mark_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let wal = filled(dir.path());
+    let length = fs::metadata(&wal).unwrap().len();
+    let name = wal.file_name().unwrap().to_owned();
+    for step in 0..60 {
+        let hurt = tempfile::tempdir().unwrap();
+        copy(dir.path(), hurt.path());
+        let path = hurt.path().join("log-0").join(&name);
+        // Steps of the size of a group also cut close to the boundary between two records.
+        let keep = length.saturating_sub(1 + step * 3299);
+        OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(keep)
+            .unwrap();
+        let error = Rig::open(hurt.path()).err().unwrap();
+        assert!(
+            matches!(error, Error::LostSyncedWrites { .. }),
+            "kept {keep}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_missing_log_file_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let wal = filled(dir.path());
+    fs::remove_file(wal).unwrap();
+    assert_eq!(Rig::open(dir.path()).err().unwrap().class(), Class::Fatal);
+}
+
+#[test]
+fn a_damaged_batch_is_never_served_and_hurts_nobody_else() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let mut rig = Rig::open(dir.path()).unwrap();
+        rig.create(0);
+        rig.create(1);
+        for base in 0..20 {
+            rig.append(0, base * 5, 5, 3000);
+            rig.append(1, base * 5, 5, 3000);
+        }
+        rig.store.reclaim().unwrap();
+    }
+    let blob = files(dir.path(), "blob").pop().unwrap();
+    // Keys are in order, so this is a batch in the middle of the second partition.
+    let at = fs::metadata(&blob).unwrap().len() / 4 * 3;
+    flip(&blob, at);
+    let mut rig = Rig::open(dir.path()).unwrap();
+    let mut damaged = Vec::new();
+    for number in 0..2 {
+        for base in 0..20 {
+            let from = Offset(base * 5);
+            match rig.store.read(partition(number), from, from.next(), 1) {
+                Ok(found) => assert_eq!(found.len(), 1),
+                Err(Error::DamagedBatch {
+                    partition,
+                    base_offset,
+                    ..
+                }) => {
+                    damaged.push((partition.partition, base_offset));
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
+    let [(number, at)] = damaged[..] else {
+        panic!("one flipped bit hurt {damaged:?}")
+    };
+    // A longer read ends before the damage, and one that begins with it says so.
+    let before = rig
+        .store
+        .read(partition(number), Offset(0), Offset(100), usize::MAX)
+        .unwrap();
+    assert_eq!(before.last().unwrap().info.end_offset(), at);
+    let error = rig
+        .store
+        .read(partition(number), at, Offset(100), usize::MAX)
+        .unwrap_err();
+    assert_eq!(error.class(), Class::PartitionDamaged);
+    // Writing goes on.
+    rig.append(number, 100, 5, 100);
+}
