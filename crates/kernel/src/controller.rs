@@ -9,7 +9,7 @@ pub mod command;
 mod configs;
 pub mod draft;
 mod election;
-pub mod isr;
+mod isr;
 pub mod placement;
 mod sessions;
 mod tick;
@@ -25,7 +25,9 @@ pub use command::{
     NewTopic, Outcome, Registration, ReplicaReport, TopicCreated, TopicReference,
 };
 pub use draft::Draft;
+pub use isr::is_final;
 pub use sessions::{HeartbeatAnswer, Sessions};
+pub use topics::is_topic_name;
 
 use crate::image::{Change, ClusterImage};
 use crate::planted::Planted;
@@ -187,6 +189,9 @@ impl Controller {
         };
         if matches!(outcome, Outcome::Failed(_)) {
             draft.reset(&before);
+            if let Command::Register(registration) = command {
+                Self::shut_out(draft, registration);
+            }
         }
         outcome
     }

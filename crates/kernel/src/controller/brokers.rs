@@ -1,7 +1,7 @@
 //! Brokers come, go, stop and resign.
 
 use holdfast_model::{
-    BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, Monotonic, ReplicaId, TopicPartition,
+    BrokerEpoch, BrokerId, ErrorCode, Incarnation, LeaderEpoch, Monotonic, ReplicaId, TopicPartition,
 };
 
 use super::command::ReplicaReport;
@@ -89,6 +89,22 @@ impl Controller {
             .collect();
         self.reports.insert(id, ReplicaReport { epoch, logs });
         Outcome::Registered(epoch)
+    }
+
+    /// Two processes bear one start number: the disk was rolled back or cloned. Its next start would
+    /// bear a number never seen, so no disk is admitted in this broker's place any more until an
+    /// operator says which one. Whoever is registered goes on.
+    pub(super) fn shut_out(draft: &mut Draft, registration: &Registration) {
+        let id = registration.broker;
+        let twice = draft.image().brokers.get(&id).is_some_and(|record| {
+            record.incarnation == registration.incarnation
+                && record.start == registration.start
+                && record.process != registration.process
+        });
+        if twice && draft.image().admitted.get(&id) == Some(&registration.incarnation) {
+            let nobody = ReplicaId { broker: id, incarnation: Incarnation(0) };
+            draft.put(Change::Admit(nobody));
+        }
     }
 
     /// The planted bug `EpochUsedAgain`: the new process goes on as leader of its old epochs.

@@ -357,6 +357,11 @@ fn check_name(image: &ClusterImage, name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether Kafka takes a topic name.
+pub fn is_topic_name(name: &str) -> bool {
+    name_fault(name).is_none()
+}
+
 /// What is wrong with a topic name, if anything is.
 fn name_fault(name: &str) -> Option<String> {
     if name.is_empty() {

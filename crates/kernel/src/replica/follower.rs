@@ -16,6 +16,8 @@ pub struct Follower {
     log: ReplicaLog,
     high_watermark: Offset,
     session: Option<Session>,
+    /// The newest conversation ever opened here: an Open that arrives twice or late begins nothing.
+    newest: Option<(LeaderEpoch, SessionId)>,
     /// The log is being cut on disk. It outlives the conversation that asked for it: whoever comes
     /// next, leader or this replica's own leadership, waits until the log is read back.
     cutting: bool,
@@ -73,6 +75,7 @@ impl Follower {
             log,
             high_watermark,
             session: None,
+            newest: None,
             cutting: false,
             planted,
         }
@@ -120,9 +123,12 @@ impl Follower {
         if epoch < self.log.leader_epoch() {
             return Err(RefusedReason::Fenced(self.log.leader_epoch()));
         }
-        if self.cutting {
+        // A conversation begins once: the answer to a late copy would meet an answer to the first,
+        // and the leader would cut this log to where it stood long ago.
+        if self.cutting || self.newest >= Some((epoch, session)) {
             return Err(RefusedReason::NoSession);
         }
+        self.newest = Some((epoch, session));
         self.log.accept_epoch(epoch);
         self.session = Some(Session {
             id: session,

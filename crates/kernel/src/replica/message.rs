@@ -5,8 +5,8 @@ use holdfast_model::{
 };
 use serde::{Deserialize, Serialize};
 
-/// One conversation between a leader and a follower about one partition; never used twice by a
-/// leader's process.
+/// One conversation between a leader and a follower about one partition; a leader's process gives
+/// each a greater number than every one before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(pub u64);

@@ -1,0 +1,239 @@
+//! How hostile a run is: named mixes of faults, and the settings that a seed draws from them.
+
+use holdfast_kernel::planted::Planted;
+
+use crate::Time;
+use crate::fault::{FAULTS, FaultKind};
+use crate::rng::Rng;
+
+/// A named mix.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// Its name.
+    pub name: &'static str,
+    /// How often each kind of fault is chosen, against the others.
+    pub weights: &'static [(FaultKind, u32)],
+    /// Virtual time between faults, microseconds.
+    pub fault_interval_us: (u64, u64),
+    /// How long a fault lasts, microseconds.
+    pub fault_length_us: (u64, u64),
+    /// Lost messages, in thousandths, at most.
+    pub loss: u64,
+    /// Messages that overtake or are overtaken, in thousandths, at most.
+    pub reorder: u64,
+    /// One-way delay of a message, microseconds.
+    pub delay_us: (u64, u64),
+    /// Time of a sync, microseconds.
+    pub sync_us: (u64, u64),
+    /// `min.insync.replicas` at the start.
+    pub min_isr: (u64, u64),
+}
+
+/// What one run goes by.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The bug planted in the kernel.
+    pub planted: Planted,
+    /// How many brokers.
+    pub brokers: usize,
+    /// How many partitions, in topics of one partition each.
+    pub topics: usize,
+    /// `min.insync.replicas` at the start.
+    pub min_isr: u32,
+    /// Lost messages, in thousandths.
+    pub loss: u32,
+    /// Duplicated messages, in thousandths.
+    pub duplicate: u32,
+    /// Messages that may overtake, in thousandths.
+    pub reorder: u32,
+    /// One-way delay, microseconds.
+    pub delay_us: (u64, u64),
+    /// Additional delay of a message that overtakes or is a copy.
+    pub late_us: (u64, u64),
+    /// Time of a sync.
+    pub sync_us: (u64, u64),
+    /// Slow syncs, in thousandths.
+    pub slow_sync: u32,
+    /// Time of a slow one.
+    pub slow_sync_us: (u64, u64),
+    /// Time from a quorum entry to its commit.
+    pub commit_us: (u64, u64),
+    /// A broker not heard from for so long is fenced, microseconds.
+    pub session_us: u64,
+    /// A follower that lags for so long leaves the ISR, microseconds.
+    pub lag_us: u64,
+    /// How long a vacant partition waits for absent members, microseconds.
+    pub election_wait_us: u64,
+    /// Time between a producer's batches.
+    pub produce_us: (u64, u64),
+    /// Batches that one append message carries at most.
+    pub append_batches: usize,
+    /// Whether some clients write without waiting for acknowledgements.
+    pub noise: bool,
+    /// How long faults happen, microseconds.
+    pub faulty_us: Time,
+    /// Time between faults.
+    pub fault_interval_us: (u64, u64),
+    /// How long a fault lasts.
+    pub fault_length_us: (u64, u64),
+    /// Kinds of faults by weight.
+    pub weights: Vec<(FaultKind, u32)>,
+}
+
+const MS: u64 = 1_000;
+
+/// The mixes that ordinary seeds rotate through.
+pub const PROFILES: &[Profile] = &[
+    Profile {
+        name: "mixed",
+        weights: FAULTS,
+        fault_interval_us: (50 * MS, 900 * MS),
+        fault_length_us: (20 * MS, 2_500 * MS),
+        loss: 20,
+        reorder: 30,
+        delay_us: (100, 3 * MS),
+        sync_us: (MS, 6 * MS),
+        min_isr: (1, 3),
+    },
+    Profile {
+        name: "crashes",
+        weights: &[
+            (FaultKind::Crash, 10),
+            (FaultKind::PowerCut, 2),
+            (FaultKind::Pause, 2),
+            (FaultKind::ControllerChange, 2),
+            (FaultKind::Shutdown, 2),
+        ],
+        fault_interval_us: (50 * MS, 500 * MS),
+        fault_length_us: (10 * MS, 1_200 * MS),
+        loss: 5,
+        reorder: 5,
+        delay_us: (100, 2 * MS),
+        sync_us: (MS, 20 * MS),
+        min_isr: (1, 2),
+    },
+    Profile {
+        name: "network",
+        weights: &[
+            (FaultKind::Isolate, 5),
+            (FaultKind::OneWay, 5),
+            (FaultKind::CutPair, 5),
+            (FaultKind::CutController, 4),
+            (FaultKind::Storm, 3),
+            (FaultKind::Pause, 4),
+            (FaultKind::Crash, 3),
+            (FaultKind::ControllerChange, 2),
+        ],
+        fault_interval_us: (50 * MS, 600 * MS),
+        fault_length_us: (50 * MS, 3_000 * MS),
+        loss: 60,
+        reorder: 80,
+        delay_us: (200, 20 * MS),
+        sync_us: (MS, 5 * MS),
+        min_isr: (1, 2),
+    },
+    Profile {
+        name: "disks",
+        weights: &[
+            (FaultKind::Wipe, 4),
+            (FaultKind::RollBack, 3),
+            (FaultKind::SlowDisk, 5),
+            (FaultKind::Crash, 6),
+            (FaultKind::DeleteRecords, 5),
+            (FaultKind::ControllerChange, 1),
+        ],
+        fault_interval_us: (100 * MS, 900 * MS),
+        fault_length_us: (20 * MS, 2_000 * MS),
+        loss: 2,
+        reorder: 5,
+        delay_us: (100, 2 * MS),
+        sync_us: (MS, 15 * MS),
+        min_isr: (1, 2),
+    },
+    Profile {
+        name: "administration",
+        weights: &[
+            (FaultKind::MinIsr, 6),
+            (FaultKind::DeleteRecords, 6),
+            (FaultKind::ReplaceTopic, 2),
+            (FaultKind::Shutdown, 5),
+            (FaultKind::Resign, 5),
+            (FaultKind::ControllerChange, 3),
+            (FaultKind::Crash, 5),
+            (FaultKind::CutController, 2),
+        ],
+        fault_interval_us: (50 * MS, 600 * MS),
+        fault_length_us: (20 * MS, 1_500 * MS),
+        loss: 5,
+        reorder: 10,
+        delay_us: (100, 4 * MS),
+        sync_us: (MS, 8 * MS),
+        min_isr: (1, 3),
+    },
+    LAGGING,
+];
+
+/// Slow links and disks, short-lived leaders, followers far behind: logs that differ, and high
+/// watermarks that are known late.
+pub const LAGGING: Profile = Profile {
+    name: "lagging",
+    weights: &[
+        (FaultKind::Crash, 8),
+        (FaultKind::SlowDisk, 4),
+        (FaultKind::CutPair, 5),
+        (FaultKind::Isolate, 3),
+        (FaultKind::Resign, 3),
+        (FaultKind::Pause, 2),
+    ],
+    fault_interval_us: (30 * MS, 350 * MS),
+    fault_length_us: (20 * MS, 900 * MS),
+    loss: 10,
+    reorder: 10,
+    delay_us: (MS, 25 * MS),
+    sync_us: (2 * MS, 40 * MS),
+    min_isr: (1, 2),
+};
+
+impl Profile {
+    /// The mix with a name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        PROFILES.iter().find(|profile| profile.name == name)
+    }
+
+    /// The mix of an ordinary seed.
+    pub fn of_seed(seed: u64) -> &'static Self {
+        &PROFILES[(seed % PROFILES.len() as u64) as usize]
+    }
+
+    /// Draws the settings of one run.
+    pub fn draw(&self, planted: Planted, rng: &mut Rng) -> Settings {
+        Settings {
+            planted,
+            brokers: rng.within((3, 5)) as usize,
+            topics: rng.within((1, 3)) as usize,
+            min_isr: rng.within(self.min_isr) as u32,
+            loss: rng.within((0, self.loss)) as u32,
+            duplicate: rng.within((0, self.loss)) as u32,
+            reorder: rng.within((0, self.reorder)) as u32,
+            delay_us: (
+                self.delay_us.0,
+                rng.within((self.delay_us.0 * 2, self.delay_us.1)),
+            ),
+            late_us: (MS, rng.within((2 * MS, 200 * MS))),
+            sync_us: (self.sync_us.0, rng.within(self.sync_us)),
+            slow_sync: rng.within((0, 20)) as u32,
+            slow_sync_us: (50 * MS, 900 * MS),
+            commit_us: (2 * MS, rng.within((3 * MS, 60 * MS))),
+            session_us: rng.within((300 * MS, 1_000 * MS)),
+            lag_us: rng.within((300 * MS, 1_500 * MS)),
+            election_wait_us: rng.within((500 * MS, 3_000 * MS)),
+            produce_us: (2 * MS, rng.within((10 * MS, 120 * MS))),
+            append_batches: rng.within((1, 12)) as usize,
+            noise: rng.chance(600),
+            faulty_us: rng.within((3_000 * MS, 9_000 * MS)),
+            fault_interval_us: self.fault_interval_us,
+            fault_length_us: self.fault_length_us,
+            weights: self.weights.to_vec(),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! What came of one run.
+
+use crate::Time;
+use crate::oracle::Violation;
+
+/// The outcome of one seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The first broken promise, if there was one.
+    pub violation: Option<Violation>,
+    /// The hash of the trace; meaningful where the trace was kept.
+    pub hash: u64,
+    /// Steps taken.
+    pub events: u64,
+    /// Faults that struck.
+    pub faults: u64,
+    /// Batches acknowledged by all in-sync replicas.
+    pub acknowledged: u64,
+    /// Batches that came below a high watermark.
+    pub committed: u64,
+    /// Partitions that lost every disk that could lead them.
+    pub stranded: u64,
+    /// Virtual time at the end, microseconds.
+    pub ended: Time,
+    /// The lines of the trace that were kept.
+    pub lines: Vec<String>,
+}
