@@ -27,6 +27,8 @@ mod publication;
 mod quorum;
 mod record;
 mod service;
+#[cfg(test)]
+mod sim_disk;
 mod snapshot_store;
 mod state_machine;
 mod status;

@@ -44,6 +44,8 @@ struct Inner {
 struct State {
     vote: Option<Vote>,
     purged: Option<LogId>,
+    /// The first index held, once there are entries.
+    start: u64,
     last: Option<LogId>,
     committed: Option<LogId>,
     /// `committed` is newer than what the disk holds.
@@ -59,10 +61,11 @@ impl LogStore {
             vote: keys::vote::get(&*keyspace)?,
             committed: keys::committed::get(&*keyspace)?,
             purged,
+            start: purged.map_or(0, |id| id.index + 1),
             last: purged,
             ..State::default()
         };
-        let mut next = purged.map_or(0, |id| id.index + 1);
+        let mut next = state.start;
         loop {
             let stored = keys::entry::scan(&*keyspace, next, SCAN)?;
             let Some(first) = stored.first() else { break };
@@ -102,7 +105,7 @@ impl LogStore {
     /// The size of the log: the first index held, and the one after the last.
     pub(crate) fn range(&self) -> std::ops::Range<u64> {
         let state = self.inner.state.lock();
-        state.purged.map_or(0, |id| id.index + 1)..state.last.map_or(0, |id| id.index + 1)
+        state.start..state.last.map_or(0, |id| id.index + 1)
     }
 
     async fn write(&self, mut ops: Vec<KeyOp>) -> Result<(), Error> {
@@ -149,6 +152,10 @@ impl LogStore {
         }
         self.write(ops).await?;
         let mut state = self.inner.state.lock();
+        // Raft begins at 0; openraft's own checks of a store begin anywhere.
+        if state.last.is_none() {
+            state.start = entries.first().map_or(0, |first| first.log_id.index);
+        }
         for (entry, bytes) in entries.into_iter().zip(sizes) {
             state.recent.push(entry, bytes);
         }
@@ -178,6 +185,7 @@ impl LogStore {
         let mut state = self.inner.state.lock();
         state.recent.purge(log_id.index);
         state.purged = Some(log_id);
+        state.start = log_id.index + 1;
         state.last = state.last.max(Some(log_id));
         Ok(())
     }
@@ -249,3 +257,6 @@ impl RaftLogStorage<RaftTypes> for LogStore {
         self.remove_through(log_id).await.map_err(Error::writing)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,14 +77,14 @@ impl Publication {
     }
 
     /// Shows a new image. `batches` made it of the one before; none if it came from elsewhere.
-    pub(crate) fn publish(&self, image: Arc<ClusterImage>, batches: Option<&[Arc<ChangeBatch>]>) {
+    pub(crate) fn publish(&self, image: &Arc<ClusterImage>, batches: Option<&[Arc<ChangeBatch>]>) {
         let mut subscribers = self.subscribers.lock();
-        self.image.store(Arc::clone(&image));
+        self.image.store(Arc::clone(image));
         subscribers.retain(|subscriber| {
             let Some(subscriber) = subscriber.upgrade() else {
                 return false;
             };
-            subscriber.pending.lock().add(&image, batches);
+            subscriber.pending.lock().add(image, batches);
             subscriber.arrived.notify_one();
             true
         });
@@ -194,7 +194,7 @@ mod tests {
             changes: vec![Change::SetFeatureLevel(1); changes],
         };
         assert!(image.apply_batch(&batch));
-        publication.publish(Arc::new(image), Some(&[Arc::new(batch)]));
+        publication.publish(&Arc::new(image), Some(&[Arc::new(batch)]));
     }
 
     #[tokio::test]

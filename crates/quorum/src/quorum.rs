@@ -158,12 +158,12 @@ impl Quorum {
                 clock: setup.clock,
                 proposals: Semaphore::new(setup.options.proposals),
                 leadership,
-                phase: phase.clone(),
+                phase,
                 stop,
             }),
         };
         let observer = Observer {
-            raft: raft.clone(),
+            raft,
             leadership: leadership_out,
             contacts,
             applied_bytes,

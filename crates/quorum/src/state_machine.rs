@@ -53,7 +53,7 @@ impl StateMachine {
         self.last_applied = meta.last_log_id;
         self.membership = meta.last_membership;
         self.applied_bytes.store(0, Ordering::Relaxed);
-        self.publication.publish(Arc::clone(&self.image), None);
+        self.publication.publish(&self.image, None);
     }
 
     fn apply_all(&mut self, entries: Vec<Entry>) -> Result<Vec<Outcome>, Error> {
@@ -89,8 +89,7 @@ impl StateMachine {
         }
         if !batches.is_empty() {
             self.image = Arc::new(image);
-            self.publication
-                .publish(Arc::clone(&self.image), Some(&batches));
+            self.publication.publish(&self.image, Some(&batches));
         }
         Ok(outcomes)
     }

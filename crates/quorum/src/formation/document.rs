@@ -58,6 +58,12 @@ pub struct Document {
     voters: Vec<Voter>,
 }
 
+/// Read first: the rest of a newer document need not parse.
+#[derive(Deserialize)]
+struct Head {
+    version: u32,
+}
+
 impl Voter {
     /// Where it is reached.
     pub fn peer(&self) -> Peer {
@@ -92,10 +98,6 @@ impl Document {
     pub fn parse(text: &str) -> Result<Self, DocumentError> {
         if text.len() > BYTES {
             return Err(DocumentError::Wrong(format!("{} bytes", text.len())));
-        }
-        #[derive(Deserialize)]
-        struct Head {
-            version: u32,
         }
         let unreadable = |error: toml::de::Error| DocumentError::Unreadable(error.to_string());
         let head: Head = toml::from_str(text).map_err(unreadable)?;

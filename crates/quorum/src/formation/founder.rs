@@ -232,10 +232,12 @@ impl Founder {
         if !ready || self.quorum.image().cluster_id.is_some() {
             return Ok(());
         }
-        let changes = vec![
+        let mut changes = vec![
             Change::SetClusterId(self.ballot.identity().cluster),
             Change::SetFeatureLevel(FEATURE_LEVEL),
         ];
+        // The disks that formed the cluster may register; every other one waits for admission.
+        changes.extend(self.quorum.voters().into_iter().map(Change::Admit));
         let batch = ChangeBatch {
             format: CHANGE_FORMAT,
             decided_on: 0,

@@ -1,0 +1,7 @@
+//! Real quorums in one process: real gRPC on loopback ports, real metadata databases.
+
+mod cluster;
+mod crash;
+mod formation;
+mod node;
+mod replication;
