@@ -42,9 +42,12 @@ pub struct StoredLog {
 }
 
 impl StoredLog {
-    /// The batches, ascending.
+    /// The batches from the log start on, ascending.
     pub fn entries(&self) -> &[BatchInfo] {
-        &self.entries
+        let from = self
+            .entries
+            .partition_point(|entry| entry.end_offset() <= self.log_start);
+        &self.entries[from..]
     }
 
     /// First offset held.
@@ -94,10 +97,7 @@ impl StoredLog {
             Op::LogStart(_, start) => {
                 self.log_start = self.log_start.max(*start);
                 self.high_watermark = self.high_watermark.max(*start);
-                let gone = self
-                    .entries
-                    .partition_point(|entry| entry.end_offset() <= *start);
-                self.entries.drain(..gone);
+                self.trim();
             }
             Op::Reset(_, checkpoint) => {
                 self.entries.clear();
@@ -107,9 +107,20 @@ impl StoredLog {
             }
             Op::Checkpoint(_, checkpoint) => {
                 self.checkpoint = (**checkpoint).clone();
+                self.trim();
             }
             Op::Drop(_) => {}
         }
+    }
+
+    /// Forgets batches below the log start, but none behind the checkpoint: a start still needs them
+    /// for producers and epochs.
+    fn trim(&mut self) {
+        let floor = self.log_start.min(self.checkpoint.log_end);
+        let gone = self
+            .entries
+            .partition_point(|entry| entry.end_offset() <= floor);
+        self.entries.drain(..gone);
     }
 }
 

@@ -285,6 +285,7 @@ impl World {
             .image
             .brokers
             .get(&broker)
+            .filter(|record| record.incarnation == self.nodes[index].disk.incarnation)
             .map(|record| record.start);
         let usable = self.snapshots.get(&index).is_some_and(|copy| {
             seen.is_some_and(|seen| seen > copy.start)
