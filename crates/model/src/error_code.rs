@@ -121,6 +121,8 @@ error_codes! {
     FetchSessionTopicIdError = 106, "FETCH_SESSION_TOPIC_ID_ERROR", true;
     IneligibleReplica = 107, "INELIGIBLE_REPLICA", false;
     NewLeaderElected = 108, "NEW_LEADER_ELECTED", false;
+    MismatchedEndpointType = 114, "MISMATCHED_ENDPOINT_TYPE", false;
+    UnsupportedEndpointType = 115, "UNSUPPORTED_ENDPOINT_TYPE", false;
     UnknownControllerId = 116, "UNKNOWN_CONTROLLER_ID", false;
     InvalidRegistration = 119, "INVALID_REGISTRATION", false;
     RebootstrapRequired = 129, "REBOOTSTRAP_REQUIRED", false;

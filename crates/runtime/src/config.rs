@@ -5,6 +5,7 @@
 //! answered by a notice that names our way, or refused. `docs/configuration.md` is generated from
 //! that table.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use holdfast_model::TopicConfig;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use crate::logs;
 use crate::memory_limit::MemoryLimit;
 
+mod effective;
 mod endpoint;
 mod error;
 mod explain;
@@ -27,6 +29,7 @@ mod topic_defaults;
 mod validate;
 mod value;
 
+pub use effective::{EffectiveKey, ValueKind};
 pub use endpoint::HostPort;
 pub use error::Error;
 pub use explain::{Explanation, Verdict, explain};
@@ -89,6 +92,8 @@ pub struct Rpc {
     /// The address that the others are told; unset means `bind`, or this machine's name where
     /// that is a wildcard.
     pub advertised: Option<HostPort>,
+    /// The local address of connections to the others; unset leaves the choice to the system.
+    pub source: Option<IpAddr>,
 }
 
 /// The log of the process.
@@ -159,6 +164,7 @@ impl Default for Config {
             rpc: Rpc {
                 bind: HostPort::new("0.0.0.0", 9192),
                 advertised: None,
+                source: None,
             },
             admin_bind: HostPort::new("127.0.0.1", 9292),
             log: Log {
