@@ -1,0 +1,188 @@
+//! Whole clusters, many seeds. What is modelled and how to replay a failure: `docs/simulation.md`.
+
+use std::collections::BTreeMap;
+use std::sync::Once;
+
+use holdfast_kernel::planted::{self, Planted};
+use holdfast_sim::{Mode, PROFILES, Profile, Report};
+
+/// Seeds of every build: about a minute on one core. `holdfast-sim` runs any number.
+const SEEDS: u64 = 6_000;
+
+/// Seeds in which a planted bug must show itself.
+const PLANTED_SEEDS: u64 = 400;
+
+/// A planted bug must show itself at least so often in that many seeds: fewer would mean that the
+/// faults have come to miss it almost.
+const AT_LEAST: usize = 3;
+
+/// Broken invariants are caught and reported with their seeds; the default hook would print each.
+fn quiet() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let default = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let text = info.payload_as_str().unwrap_or_default();
+            if !text.starts_with("invariant broken: ") {
+                default(info);
+            }
+        }));
+    });
+}
+
+fn failure(profile: &Profile, seed: u64, planted: Planted, report: &Report) -> String {
+    let found = report.violation.as_ref().expect("called with a failure");
+    let again = holdfast_sim::run(profile, seed, planted, Mode::Last);
+    let last = again.lines.len().saturating_sub(60);
+    format!(
+        "{}\nseed {seed} profile {} planted {planted:?}: {}: {}\nreplay: cargo run --release -p \
+         holdfast-sim -- --seed {seed} --profile {}",
+        again.lines[last..].join("\n"),
+        profile.name,
+        found.invariant,
+        found.detail,
+        profile.name,
+    )
+}
+
+/// Runs seeds and counts what was broken, by invariant.
+fn broken(
+    profile_of: impl Fn(u64) -> &'static Profile,
+    seeds: u64,
+    planted: Planted,
+) -> BTreeMap<String, usize> {
+    quiet();
+    let mut counts = BTreeMap::new();
+    for seed in 0..seeds {
+        let report = holdfast_sim::run(profile_of(seed), seed, planted, Mode::Quiet);
+        if let Some(violation) = report.violation {
+            *counts.entry(violation.invariant).or_default() += 1;
+        }
+    }
+    counts
+}
+
+fn is_caught(bug: Planted, profile: &'static str, by: &[&str]) {
+    assert!(planted::ALL.contains(&bug));
+    let chosen = Profile::named(profile).expect("a profile with this name");
+    let with = broken(|_| chosen, PLANTED_SEEDS, bug);
+    println!("{bug:?}, {PLANTED_SEEDS} seeds of {profile}: {with:?}");
+    let caught: usize = by.iter().filter_map(|name| with.get(*name)).sum();
+    assert!(
+        caught >= AT_LEAST,
+        "{bug:?} is caught in {caught} seeds by {by:?}: {with:?}"
+    );
+    let without = broken(|_| chosen, PLANTED_SEEDS, Planted::None);
+    assert!(
+        without.is_empty(),
+        "the same seeds without {bug:?}: {without:?}"
+    );
+}
+
+#[test]
+fn thousands_of_seeds_keep_every_promise_and_make_progress_once_healed() {
+    quiet();
+    let (mut acknowledged, mut stranded, mut faults) = (0, 0, 0);
+    for seed in 0..SEEDS {
+        let profile = Profile::of_seed(seed);
+        let report = holdfast_sim::run(profile, seed, Planted::None, Mode::Quiet);
+        assert!(
+            report.violation.is_none(),
+            "{}",
+            failure(profile, seed, Planted::None, &report)
+        );
+        let may_strand = matches!(profile.name, "disks" | "mixed");
+        assert!(
+            report.stranded == 0 || may_strand,
+            "seed {seed} strands a partition"
+        );
+        acknowledged += report.acknowledged;
+        stranded += report.stranded;
+        faults += report.faults;
+    }
+    println!("{SEEDS} seeds: {faults} faults, {acknowledged} acknowledged, {stranded} stranded");
+    // A simulator that does nothing finds nothing.
+    assert!(acknowledged > SEEDS * 50 && faults > SEEDS * 3);
+    assert!(
+        stranded * 100 < SEEDS,
+        "{stranded} partitions lost every disk"
+    );
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace_and_another_seed_another() {
+    quiet();
+    let mut hashes = BTreeMap::new();
+    for (seed, profile) in (1000..).zip(PROFILES.iter().cycle()).take(24) {
+        let first = holdfast_sim::run(profile, seed, Planted::None, Mode::Full);
+        let second = holdfast_sim::run(profile, seed, Planted::None, Mode::Full);
+        assert!(first.lines.len() > 100, "seed {seed} leaves a trace");
+        assert_eq!(first, second, "seed {seed} differs from itself");
+        let twin = hashes.insert(first.hash, seed);
+        assert_eq!(twin, None, "seed {seed} has the trace of another");
+    }
+}
+
+#[test]
+fn a_trace_that_nobody_keeps_does_not_change_the_run() {
+    quiet();
+    for seed in 0..12 {
+        let profile = Profile::of_seed(seed);
+        let kept = holdfast_sim::run(profile, seed, Planted::None, Mode::Full);
+        let quiet = holdfast_sim::run(profile, seed, Planted::None, Mode::Quiet);
+        assert_eq!((kept.events, kept.committed, kept.ended), {
+            (quiet.events, quiet.committed, quiet.ended)
+        });
+    }
+}
+
+#[test]
+fn an_acknowledgement_before_the_sync_is_caught() {
+    is_caught(Planted::AckBeforeSync, "crashes", &["INV-ACKED-DURABLE"]);
+}
+
+#[test]
+fn an_acknowledgement_by_the_fastest_of_a_larger_isr_is_caught() {
+    is_caught(Planted::AckByMinIsr, "crashes", &["INV-ACKED-DURABLE"]);
+}
+
+#[test]
+fn a_truncation_to_the_high_watermark_is_caught() {
+    is_caught(
+        Planted::TruncateToHighWatermark,
+        "lagging",
+        &["INV-KNOWN-HW-KEPT", "INV-ACKED-DURABLE"],
+    );
+}
+
+#[test]
+fn an_epoch_used_again_after_a_restart_is_caught() {
+    is_caught(
+        Planted::EpochUsedAgain,
+        "crashes",
+        &["INV-ONE-LEADER-PER-EPOCH", "INV-ONE-BATCH-PER-NAME"],
+    );
+}
+
+#[test]
+fn a_join_below_the_epochs_start_is_caught() {
+    is_caught(
+        Planted::JoinBelowEpochStart,
+        "lagging",
+        &["INV-JOIN-CAUGHT-UP"],
+    );
+}
+
+#[test]
+fn a_pending_isr_counted_toward_the_minimum_is_caught() {
+    is_caught(
+        Planted::PendingIsrCounted,
+        "crashes",
+        &["INV-ACKED-DURABLE"],
+    );
+}
+
+#[test]
+fn a_waiter_that_outlives_a_change_of_leader_is_caught() {
+    is_caught(Planted::WaiterByOffset, "lagging", &["INV-ACK-BELOW-HW"]);
+}
