@@ -1,1 +1,28 @@
-//! placeholder
+//! A broker: client listeners and the request pipeline, one handler for each API, the drivers that
+//! run the kernels on store and rpc, and this node's part of the controller.
+//!
+//! Decides nothing about replication or leadership (the kernel does), names neither RocksDB nor
+//! openraft (store and quorum do), and knows no configuration file (runtime does).
+//!
+//! Invariants:
+//! - a partition's lock is held for moments and never across I/O or an await;
+//! - a batch that was given an offset is written and replicated exactly so, or the process ends;
+//! - no client is told of a record that is not below the high watermark of the epoch that took it.
+
+pub mod controller;
+pub mod environment;
+pub mod handlers;
+pub mod image_follower;
+pub mod metrics;
+pub mod net;
+pub mod partition;
+pub mod partitions;
+pub mod pipeline;
+pub mod replication;
+pub mod serve;
+pub mod state;
+pub mod topic_defaults;
+pub mod upkeep;
+pub mod work;
+
+pub use serve::{Broker, StartError, Stopped};

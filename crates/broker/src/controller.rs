@@ -1,0 +1,12 @@
+//! The controller's side of a broker: the loop that decides while this node leads the quorum, the
+//! client that asks whoever does, and the registration and heartbeats of this broker.
+
+mod client;
+mod heartbeat;
+mod office;
+mod service;
+
+pub use client::{ControllerClient, Error as ClientError};
+pub use heartbeat::{Heartbeats, Lifecycle, watch_for_refusals};
+pub use office::{Office, OfficeHandle, Submission};
+pub use service::ControllerService;

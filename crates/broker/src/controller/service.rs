@@ -1,0 +1,112 @@
+//! What other brokers ask of the controller here.
+
+use bytes::Bytes;
+use holdfast_kernel::controller::{Command, HeartbeatAnswer};
+use holdfast_model::BrokerEpoch;
+use holdfast_quorum::Quorum;
+use holdfast_rpc::proto::controller_server::Controller;
+use holdfast_rpc::proto::{
+    ControllerError, ControllerReply, ControllerRequest, HeartbeatReply, HeartbeatRequest,
+    LeaderHint,
+};
+use holdfast_rpc::{Identity, Request, Response, Status, async_trait};
+
+use super::OfficeHandle;
+use super::office::Refusal;
+
+/// Serves commands and heartbeats of other brokers.
+#[derive(Clone, Debug)]
+pub struct ControllerService {
+    office: OfficeHandle,
+    quorum: Quorum,
+    identity: Identity,
+}
+
+impl ControllerService {
+    /// A service in front of this node's office.
+    pub fn new(office: OfficeHandle, quorum: Quorum, identity: Identity) -> Self {
+        Self { office, quorum, identity }
+    }
+
+    fn hint(&self) -> Option<LeaderHint> {
+        let leadership = self.quorum.leadership().borrow().clone();
+        leadership.leader.map(|leader| LeaderHint {
+            broker: leader.replica.broker.0,
+            incarnation: leader.replica.incarnation.0,
+            host: leader.address.host,
+            port: u32::from(leader.address.port),
+            term: leadership.term,
+        })
+    }
+
+    fn reply(&self, error: ControllerError, detail: &str, payload: Bytes) -> ControllerReply {
+        ControllerReply {
+            envelope: Some(self.identity.envelope()),
+            payload,
+            error: error.into(),
+            detail: detail.to_owned(),
+            leader: self.hint(),
+        }
+    }
+}
+
+#[async_trait]
+impl Controller for ControllerService {
+    async fn submit(
+        &self,
+        request: Request<ControllerRequest>,
+    ) -> Result<Response<ControllerReply>, Status> {
+        let request = request.into_inner();
+        self.identity.check(request.envelope.as_ref())?;
+        let command: Command = rmp_serde::from_slice(&request.payload)
+            .map_err(|error| Status::invalid_argument(format!("unreadable command: {error}")))?;
+        let reply = match self.office.submit(command).await {
+            Ok(outcome) => match rmp_serde::to_vec_named(&outcome) {
+                Ok(payload) => self.reply(ControllerError::None, "", payload.into()),
+                Err(error) => {
+                    self.reply(ControllerError::UnknownOutcome, &error.to_string(), Bytes::new())
+                }
+            },
+            Err(Refusal::NotController) => {
+                self.reply(ControllerError::NotLeader, "not the controller", Bytes::new())
+            }
+            Err(Refusal::Overloaded) => {
+                self.reply(ControllerError::Overloaded, "the controller is busy", Bytes::new())
+            }
+            Err(Refusal::Unknown) => self.reply(
+                ControllerError::UnknownOutcome,
+                "the quorum did not answer",
+                Bytes::new(),
+            ),
+        };
+        Ok(Response::new(reply))
+    }
+
+    async fn heartbeat(
+        &self,
+        request: Request<HeartbeatRequest>,
+    ) -> Result<Response<HeartbeatReply>, Status> {
+        let request = request.into_inner();
+        let sender = self.identity.check(request.envelope.as_ref())?;
+        let image_version = self.quorum.image().version;
+        let answer = self.office.heartbeat(
+            sender.replica.broker,
+            BrokerEpoch(request.broker_epoch),
+            request.ready,
+        );
+        let (error, fenced, stale) = match answer {
+            None => (ControllerError::NotLeader, false, false),
+            Some(HeartbeatAnswer::Known { fenced }) => (ControllerError::None, fenced, false),
+            Some(HeartbeatAnswer::Unknown) => (ControllerError::None, true, true),
+        };
+        Ok(Response::new(HeartbeatReply {
+            envelope: Some(self.identity.envelope()),
+            error: error.into(),
+            leader: self.hint(),
+            stale_registration: stale,
+            fenced,
+            may_stop: false,
+            image_version,
+        }))
+    }
+}

@@ -1,0 +1,163 @@
+//! One file for each API: what a request means here.
+
+pub mod alter_configs;
+pub mod api_versions;
+mod config_change;
+pub mod create_partitions;
+pub mod create_topics;
+pub mod delete_records;
+pub mod delete_topics;
+pub mod describe_cluster;
+pub mod describe_configs;
+pub mod describe_quorum;
+pub mod describe_topic_partitions;
+mod failure;
+pub mod fetch;
+pub mod find_coordinator;
+pub mod incremental_alter_configs;
+pub mod init_producer_id;
+pub mod list_offsets;
+mod locate;
+pub mod metadata;
+pub mod offset_for_leader_epoch;
+pub mod produce;
+mod repeated;
+mod resource_kind;
+#[cfg(test)]
+mod testing;
+mod text;
+mod wait;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use holdfast_wire::messages::{RequestKind, ResponseKind};
+
+use crate::state::BrokerState;
+
+/// Who asks, and how: every handler gets it.
+#[derive(Clone, Debug)]
+pub struct RequestContext {
+    /// The listener on which the request came; every answer that names a broker uses it.
+    pub listener: Arc<str>,
+    /// The authenticated name; everybody is anonymous until security lands.
+    pub principal: Arc<str>,
+    /// Where the client is.
+    pub peer: SocketAddr,
+    /// How the client calls itself.
+    pub client_id: Option<Arc<str>>,
+}
+
+/// The name of the cluster as a resource, Kafka's own.
+pub const CLUSTER: &str = "kafka-cluster";
+
+/// What a principal wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Read records.
+    Read,
+    /// Write records.
+    Write,
+    /// Create topics or partitions.
+    Create,
+    /// Delete topics or records.
+    Delete,
+    /// Change settings.
+    Alter,
+    /// See that something exists.
+    Describe,
+}
+
+impl RequestContext {
+    /// The context of a new connection.
+    pub fn new(listener: Arc<str>, peer: SocketAddr) -> Self {
+        Self { listener, principal: Arc::from("User:ANONYMOUS"), peer, client_id: None }
+    }
+
+    /// The context of one request.
+    pub fn of_request(&self, client_id: Option<&str>) -> Self {
+        Self { client_id: client_id.map(Arc::from), ..self.clone() }
+    }
+
+    /// Whether the principal may do something to a resource (a topic's name, or the cluster). The
+    /// one place that decides; it allows everything until security lands.
+    pub fn authorize(&self, operation: Operation, resource: &str) -> bool {
+        tracing::trace!(principal = &*self.principal, ?operation, resource, "allowed");
+        true
+    }
+}
+
+/// Serves every API but Produce and Fetch.
+///
+/// # Errors
+/// The API is not served: the connection ends.
+pub async fn dispatch(
+    broker: &Arc<BrokerState>,
+    context: &RequestContext,
+    version: i16,
+    request: RequestKind,
+) -> Result<ResponseKind, String> {
+    Ok(match request {
+        RequestKind::ApiVersions(request) => {
+            ResponseKind::ApiVersions(api_versions::handle(broker, version, &request))
+        }
+        RequestKind::Metadata(request) => {
+            ResponseKind::Metadata(metadata::handle(broker, context, version, request).await)
+        }
+        RequestKind::ListOffsets(request) => {
+            ResponseKind::ListOffsets(list_offsets::handle(broker, context, version, request).await)
+        }
+        RequestKind::OffsetForLeaderEpoch(request) => ResponseKind::OffsetForLeaderEpoch(
+            offset_for_leader_epoch::handle(broker, context, request),
+        ),
+        RequestKind::FindCoordinator(request) => {
+            ResponseKind::FindCoordinator(find_coordinator::handle(context, version, request))
+        }
+        RequestKind::InitProducerId(request) => {
+            ResponseKind::InitProducerId(init_producer_id::handle(broker, context, request).await)
+        }
+        RequestKind::DeleteRecords(request) => {
+            ResponseKind::DeleteRecords(delete_records::handle(broker, context, request).await)
+        }
+        other => return administer(broker, context, version, other).await,
+    })
+}
+
+/// Serves the APIs that show and change the cluster.
+async fn administer(
+    broker: &Arc<BrokerState>,
+    context: &RequestContext,
+    version: i16,
+    request: RequestKind,
+) -> Result<ResponseKind, String> {
+    Ok(match request {
+        RequestKind::CreateTopics(request) => ResponseKind::CreateTopics(
+            create_topics::handle(broker, context, version, request).await,
+        ),
+        RequestKind::DeleteTopics(request) => ResponseKind::DeleteTopics(
+            delete_topics::handle(broker, context, version, request).await,
+        ),
+        RequestKind::CreatePartitions(request) => ResponseKind::CreatePartitions(
+            create_partitions::handle(broker, context, request).await,
+        ),
+        RequestKind::DescribeConfigs(request) => {
+            ResponseKind::DescribeConfigs(describe_configs::handle(broker, context, request))
+        }
+        RequestKind::AlterConfigs(request) => {
+            ResponseKind::AlterConfigs(alter_configs::handle(broker, context, request).await)
+        }
+        RequestKind::IncrementalAlterConfigs(request) => ResponseKind::IncrementalAlterConfigs(
+            incremental_alter_configs::handle(broker, context, request).await,
+        ),
+        RequestKind::DescribeQuorum(request) => ResponseKind::DescribeQuorum(
+            describe_quorum::handle(broker, context, version, &request),
+        ),
+        RequestKind::DescribeCluster(request) => ResponseKind::DescribeCluster(
+            describe_cluster::handle(broker, context, version, &request),
+        ),
+        RequestKind::DescribeTopicPartitions(request) => ResponseKind::DescribeTopicPartitions(
+            describe_topic_partitions::handle(broker, context, &request),
+        ),
+        _ => return Err("this API is not served".to_owned()),
+    })
+}

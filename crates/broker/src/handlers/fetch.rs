@@ -1,0 +1,258 @@
+//! Fetch: records from an offset on, at once or when there are enough.
+
+mod gather;
+mod session;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_model::{ErrorCode, TopicId, TopicPartition};
+use holdfast_runtime::budget::Share;
+use holdfast_wire::StrBytes;
+use holdfast_wire::fetch_response::{
+    self, CurrentLeader, FetchResponse, FetchedPartition, FetchedTopic, NodeEndpoint,
+};
+use holdfast_wire::messages::FetchRequest;
+use holdfast_wire::request::Header;
+use tokio::sync::Notify;
+
+pub use session::FetchSessions;
+
+use super::RequestContext;
+use crate::partition::FetchTicket;
+use crate::pipeline::Answer;
+use crate::state::BrokerState;
+use gather::{Gathered, Limits};
+use session::{Context, TopicKey, Wanted};
+
+/// From this version on topics are named by id.
+pub(crate) const IDS_FROM: i16 = 13;
+
+/// From this version on an answer may carry the endpoints of new leaders.
+const ENDPOINTS_FROM: i16 = 16;
+
+/// The longest that a request may wait, whatever it asks for.
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
+
+/// Answers a fetch.
+pub async fn handle(
+    broker: &Arc<BrokerState>,
+    context: &RequestContext,
+    header: &Header,
+    request: FetchRequest,
+) -> Answer {
+    let version = header.version;
+    let is_replica = request.replica_id.0 >= 0 || request.replica_state.replica_id.0 >= 0;
+    if is_replica {
+        // Brokers replicate over gRPC here; whoever says it is one is mistaken.
+        return encode(header, &failed(ErrorCode::InvalidRequest), None);
+    }
+    let opened = match broker.fetch_sessions.open(&request, version, broker.clock.monotonic()) {
+        Ok(opened) => opened,
+        Err(code) => return encode(header, &failed(code), None),
+    };
+    let wanted: Vec<Resolved> =
+        opened.wanted().into_iter().map(|wanted| resolve(broker, context, version, wanted)).collect();
+    let limits = Limits {
+        max_bytes: (request.max_bytes.max(0) as u32).min(broker.config.fetch_max_bytes) as usize,
+        rack: (!request.rack_id.is_empty()).then(|| request.rack_id.to_string()),
+        version,
+        read_committed: request.isolation_level == 1,
+    };
+    let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+    let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0);
+    let gathered =
+        wait_for_bytes(broker, &wanted, &limits, min_bytes, wait.min(LONGEST_WAIT)).await;
+    respond(broker, context, header, opened, wanted, gathered).await
+}
+
+/// One partition of a request, with what the image says of its topic.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    pub(crate) wanted: Wanted,
+    pub(crate) topic: Result<TopicId, ErrorCode>,
+}
+
+impl Resolved {
+    pub(crate) fn at(&self) -> Option<TopicPartition> {
+        let topic = self.topic.ok()?;
+        Some(TopicPartition { topic, partition: self.wanted.partition })
+    }
+}
+
+fn resolve(
+    broker: &BrokerState,
+    context: &RequestContext,
+    version: i16,
+    wanted: Wanted,
+) -> Resolved {
+    let image = broker.image();
+    let record = match &wanted.topic {
+        TopicKey::Id(id) => image.topics.get(&TopicId(*id)),
+        TopicKey::Name(name) => image.topic_by_name(name),
+    };
+    let missing = if version >= IDS_FROM {
+        ErrorCode::UnknownTopicId
+    } else {
+        ErrorCode::UnknownTopicOrPartition
+    };
+    let topic = match record {
+        None => Err(missing),
+        Some(record) if !context.authorize(super::Operation::Read, &record.name) => {
+            Err(ErrorCode::TopicAuthorizationFailed)
+        }
+        Some(record) => Ok(record.id),
+    };
+    Resolved { wanted, topic }
+}
+
+/// Gathers until there is enough, or time is up.
+async fn wait_for_bytes(
+    broker: &Arc<BrokerState>,
+    wanted: &[Resolved],
+    limits: &Limits,
+    min_bytes: usize,
+    wait: Duration,
+) -> Vec<Gathered> {
+    let wake = Arc::new(Notify::new());
+    // Joined before the first look, so that nothing that comes between is missed.
+    let tickets: Vec<FetchTicket> = if wait.is_zero() {
+        Vec::new()
+    } else {
+        wanted
+            .iter()
+            .filter_map(|one| Some(broker.partitions.get(one.at()?)?.fetchers().join(&wake)))
+            .collect()
+    };
+    let deadline = tokio::time::sleep(wait);
+    let mut deadline = std::pin::pin!(deadline);
+    let mut late = wait.is_zero();
+    loop {
+        let gathered = gather::all(broker, wanted, limits).await;
+        let bytes: usize = gathered.iter().map(Gathered::bytes).sum();
+        let urgent = gathered.iter().any(Gathered::is_urgent);
+        if late || urgent || bytes >= min_bytes || wanted.is_empty() {
+            drop(tickets);
+            return gathered;
+        }
+        tokio::select! {
+            // Cancel-safe: a wake is a permit that is kept.
+            biased;
+            () = wake.notified() => {}
+            () = &mut deadline => late = true,
+        }
+    }
+}
+
+async fn respond(
+    broker: &Arc<BrokerState>,
+    context: &RequestContext,
+    header: &Header,
+    opened: Context,
+    wanted: Vec<Resolved>,
+    gathered: Vec<Gathered>,
+) -> Answer {
+    let mut topics: Vec<FetchedTopic> = Vec::new();
+    let mut places = std::collections::HashMap::new();
+    let mut endpoints = Vec::new();
+    let mut bytes = 0;
+    for (resolved, gathered) in wanted.into_iter().zip(gathered) {
+        if !opened.is_news(&resolved.wanted, &gathered) {
+            continue;
+        }
+        bytes += gathered.bytes();
+        if header.version >= ENDPOINTS_FROM
+            && let Some(leader) = &gathered.new_leader
+        {
+            add_endpoint(broker, context, leader, &mut endpoints);
+        }
+        let place = *places.entry(resolved.wanted.topic.clone()).or_insert_with(|| {
+            topics.push(new_topic(&resolved.wanted.topic));
+            topics.len() - 1
+        });
+        topics[place].partitions.push(fetched(&resolved.wanted, gathered, header.version));
+    }
+    broker.environment().metrics.fetched_bytes.inc_by(bytes as u64);
+    let response = FetchResponse {
+        throttle_time_ms: 0,
+        error_code: ErrorCode::None.code(),
+        session_id: opened.id(),
+        topics,
+        node_endpoints: endpoints,
+    };
+    // What a slow reader holds is held against the budget.
+    let capacity = broker.budget.capacity(Share::Requests);
+    let held = broker.budget.acquire(Share::Requests, (bytes as u64).min(capacity)).await;
+    encode(header, &response, held.ok())
+}
+
+fn new_topic(key: &TopicKey) -> FetchedTopic {
+    let (name, topic_id) = match key {
+        TopicKey::Id(id) => (StrBytes::default(), *id),
+        TopicKey::Name(name) => (name.clone(), uuid::Uuid::nil()),
+    };
+    FetchedTopic { name, topic_id, partitions: Vec::new() }
+}
+
+fn fetched(wanted: &Wanted, gathered: Gathered, version: i16) -> FetchedPartition {
+    let current_leader = gathered.new_leader.as_ref().map(|leader| CurrentLeader {
+        leader_id: leader.id.0,
+        leader_epoch: leader.epoch.0,
+    });
+    FetchedPartition {
+        index: wanted.partition,
+        error_code: gathered.code.code(),
+        high_watermark: gathered.high_watermark,
+        last_stable_offset: gathered.high_watermark,
+        log_start_offset: gathered.log_start,
+        diverging_epoch: gathered.diverging,
+        current_leader: current_leader.filter(|_| version >= 12),
+        aborted_transactions: gathered.read_committed.then(Vec::new),
+        preferred_read_replica: gathered.preferred_replica.map_or(-1, |id| id.0),
+        records: gathered.records,
+    }
+}
+
+fn add_endpoint(
+    broker: &BrokerState,
+    context: &RequestContext,
+    leader: &gather::NewLeader,
+    endpoints: &mut Vec<NodeEndpoint>,
+) {
+    let image = broker.image();
+    let Some(record) = image.brokers.get(&leader.id) else {
+        return;
+    };
+    let Some(endpoint) = record.endpoint(&context.listener) else {
+        return;
+    };
+    if endpoints.iter().all(|known| known.node_id != leader.id.0) {
+        endpoints.push(NodeEndpoint {
+            node_id: leader.id.0,
+            host: StrBytes::from_string(endpoint.host.clone()),
+            port: i32::from(endpoint.port),
+            rack: record.rack.clone().map(StrBytes::from_string),
+        });
+    }
+}
+
+fn failed(code: ErrorCode) -> FetchResponse {
+    FetchResponse {
+        throttle_time_ms: 0,
+        error_code: code.code(),
+        session_id: 0,
+        topics: Vec::new(),
+        node_endpoints: Vec::new(),
+    }
+}
+
+fn encode(
+    header: &Header,
+    response: &FetchResponse,
+    held: Option<holdfast_runtime::budget::BudgetPermit>,
+) -> Answer {
+    match fetch_response::encode(header.correlation_id, header.version, response) {
+        Ok(segments) => Answer::Segments(segments, held),
+        Err(error) => Answer::Close(error.to_string()),
+    }
+}

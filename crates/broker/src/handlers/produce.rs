@@ -1,0 +1,319 @@
+//! Produce: batches are checked, given their offsets and written; the answer comes when they are
+//! safe.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use holdfast_model::{ErrorCode, TimestampType, TopicConfig, TopicId, TopicPartition};
+use holdfast_store::Op;
+use holdfast_wire::messages::produce_request::TopicProduceData;
+use holdfast_wire::messages::produce_response::{
+    LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
+};
+use holdfast_wire::messages::{BrokerId, ProduceRequest, ProduceResponse, TopicName};
+use holdfast_wire::{Codec, StrBytes, batch, records};
+use uuid::Uuid;
+
+use super::{Operation, RequestContext};
+use crate::partition::{Acks, AppendAnswer, Completion, PreparedBatch, Produced};
+use crate::state::BrokerState;
+
+/// From this version on topics are named by id.
+const IDS_FROM: i16 = 13;
+
+/// From this version on an answer may name the new leader.
+const LEADERS_FROM: i16 = 10;
+
+/// A batch of at least this many bytes is checked off the network threads.
+const LARGE_BATCH: usize = 256 * 1024;
+
+/// A request whose batches have their places.
+#[derive(Debug)]
+pub struct Begun {
+    version: i16,
+    listener: Arc<str>,
+    timeout: Duration,
+    completion: Arc<Completion>,
+    topics: Vec<TopicAnswer>,
+}
+
+#[derive(Debug)]
+struct TopicAnswer {
+    name: TopicName,
+    id: Uuid,
+    partitions: Vec<(i32, Option<String>)>,
+}
+
+/// A refusal with words for the producer.
+type Refusal = (ErrorCode, Option<String>);
+
+/// Checks and appends every batch; none if the producer wants no answer.
+pub async fn begin(
+    broker: &Arc<BrokerState>,
+    context: &RequestContext,
+    version: i16,
+    request: ProduceRequest,
+) -> Option<Begun> {
+    let acks = match request.acks {
+        0 => Some(Acks::None),
+        1 => Some(Acks::Leader),
+        -1 => Some(Acks::All),
+        _ => None,
+    };
+    let transactional = request.transactional_id.is_some();
+    let count = request.topic_data.iter().map(|topic| topic.partition_data.len()).sum();
+    let completion = Completion::new(count);
+    let mut topics = Vec::with_capacity(request.topic_data.len());
+    let mut index = 0;
+    for topic in request.topic_data {
+        let found = topic_of(broker, context, version, &topic);
+        let mut answer =
+            TopicAnswer { name: topic.name, id: topic.topic_id, partitions: Vec::new() };
+        for data in topic.partition_data {
+            let outcome = match (acks, found) {
+                (None, _) => Err((ErrorCode::InvalidRequiredAcks, None)),
+                (Some(_), _) if transactional => Err((
+                    ErrorCode::InvalidTxnState,
+                    Some("transactions are not offered yet".to_owned()),
+                )),
+                (Some(_), Err(code)) => Err((code, None)),
+                (Some(acks), Ok(id)) => {
+                    let at = TopicPartition { topic: id, partition: data.index };
+                    append(broker, version, at, data.records, acks, (&completion, index)).await
+                }
+            };
+            let message = outcome.err().and_then(|(code, message)| {
+                completion.set(index, Produced::refused(code));
+                message
+            });
+            answer.partitions.push((data.index, message));
+            index += 1;
+        }
+        topics.push(answer);
+    }
+    if acks == Some(Acks::None) {
+        return None;
+    }
+    Some(Begun {
+        version,
+        listener: Arc::clone(&context.listener),
+        timeout: Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)),
+        completion,
+        topics,
+    })
+}
+
+fn topic_of(
+    broker: &BrokerState,
+    context: &RequestContext,
+    version: i16,
+    topic: &TopicProduceData,
+) -> Result<TopicId, ErrorCode> {
+    let image = broker.image();
+    let record = if version >= IDS_FROM {
+        image.topics.get(&TopicId(topic.topic_id)).ok_or(ErrorCode::UnknownTopicId)?
+    } else {
+        image.topic_by_name(&topic.name).ok_or(ErrorCode::UnknownTopicOrPartition)?
+    };
+    if !context.authorize(Operation::Write, &record.name) {
+        return Err(ErrorCode::TopicAuthorizationFailed);
+    }
+    Ok(record.id)
+}
+
+async fn append(
+    broker: &Arc<BrokerState>,
+    version: i16,
+    at: TopicPartition,
+    data: Option<Bytes>,
+    acks: Acks,
+    (completion, index): (&Arc<Completion>, usize),
+) -> Result<(), Refusal> {
+    let partition = broker.replica(at).map_err(|code| (code, None))?;
+    let data = data.unwrap_or_default();
+    let now_ms = broker.clock.wall_ms();
+    let config = partition.config();
+    let prepared = if data.len() >= LARGE_BATCH {
+        tokio::task::block_in_place(|| prepare(&data, version, &config, now_ms))?
+    } else {
+        prepare(&data, version, &config, now_ms)?
+    };
+    let environment = broker.environment();
+    let size = prepared.bytes.len();
+    let permit = match environment.store.reserve(Op::append_bytes(size)) {
+        Ok(waiting) => waiting.await.map_err(|error| refused_by_store(&error))?,
+        Err(error) => return Err(refused_by_store(&error)),
+    };
+    environment.metrics.produced_batches.inc();
+    environment.metrics.produced_bytes.inc_by(size as u64);
+    let waiter = |outcome| completion.waiter(index, outcome);
+    match partition.append(prepared, permit, acks, waiter) {
+        AppendAnswer::Now(outcome) => completion.set(index, outcome),
+        AppendAnswer::Later => {}
+    }
+    Ok(())
+}
+
+fn refused_by_store(error: &holdfast_store::Error) -> Refusal {
+    let code = match error {
+        holdfast_store::Error::TooLarge { .. } => ErrorCode::MessageTooLarge,
+        _ => ErrorCode::KafkaStorageError,
+    };
+    (code, Some(error.to_string()))
+}
+
+/// Checks a batch as Kafka's validator does, and makes it what the topic wants it to be.
+fn prepare(
+    data: &Bytes,
+    version: i16,
+    config: &TopicConfig,
+    now_ms: i64,
+) -> Result<PreparedBatch, Refusal> {
+    let invalid = |error: records::Error| (error.code(), Some(error.to_string()));
+    if data.len() > config.max_message_bytes as usize {
+        let message = format!(
+            "a batch of {} bytes is larger than max.message.bytes, {}",
+            data.len(),
+            config.max_message_bytes
+        );
+        return Err((ErrorCode::MessageTooLarge, Some(message)));
+    }
+    let summary = records::validate_produced(data).map_err(invalid)?;
+    let attributes = summary.header.attributes;
+    let codec = attributes.codec().map_err(|error| {
+        (ErrorCode::UnsupportedCompressionType, Some(error.to_string()))
+    })?;
+    if !codec.allowed_in_produce(version) {
+        return Err((ErrorCode::UnsupportedCompressionType, None));
+    }
+    if attributes.is_transactional() {
+        let message = "transactions are not offered yet".to_owned();
+        return Err((ErrorCode::InvalidTxnState, Some(message)));
+    }
+    let wanted = Codec::for_topic(config.compression_type).filter(|wanted| *wanted != codec);
+    let mut bytes = match wanted {
+        Some(wanted) => {
+            let again = records::recompress(data, wanted).map_err(invalid)?;
+            BytesMut::from(&again[..])
+        }
+        None => BytesMut::from(&data[..]),
+    };
+    let mut append_time_ms = -1;
+    let damaged = |error: batch::Error| (error.code(), Some(error.to_string()));
+    if config.timestamp_type == TimestampType::LogAppendTime {
+        batch::patch_max_timestamp_log_append(&mut bytes, now_ms).map_err(damaged)?;
+        append_time_ms = now_ms;
+    } else {
+        check_timestamps(summary.max_timestamp, config, now_ms)?;
+        if summary.header.max_timestamp != summary.max_timestamp {
+            let kind = TimestampType::CreateTime;
+            batch::set_max_timestamp(&mut bytes, kind, summary.max_timestamp).map_err(damaged)?;
+        }
+    }
+    let info = batch::to_info(&bytes).map_err(damaged)?;
+    Ok(PreparedBatch { bytes, info, append_time_ms })
+}
+
+fn check_timestamps(max: i64, config: &TopicConfig, now_ms: i64) -> Result<(), Refusal> {
+    if max < 0 {
+        return Ok(());
+    }
+    let ahead = max.saturating_sub(now_ms);
+    let behind = now_ms.saturating_sub(max);
+    if ahead > config.timestamp_after_max_ms || behind > config.timestamp_before_max_ms {
+        let message = format!(
+            "timestamp {max} is out of range: it must lie within {} ms before and {} ms after {now_ms}",
+            config.timestamp_before_max_ms, config.timestamp_after_max_ms
+        );
+        return Err((ErrorCode::InvalidTimestamp, Some(message)));
+    }
+    Ok(())
+}
+
+impl Begun {
+    /// Waits until every batch is safe, lost or late, and answers.
+    pub async fn answer(self, broker: &Arc<BrokerState>) -> ProduceResponse {
+        // Late batches stay in the log; the producer's retry finds them there.
+        let _late = tokio::time::timeout(self.timeout, self.completion.wait()).await;
+        let mut outcomes = self.completion.outcomes().into_iter();
+        let mut endpoints = Vec::new();
+        let mut responses = Vec::with_capacity(self.topics.len());
+        for topic in &self.topics {
+            let mut partitions = Vec::with_capacity(topic.partitions.len());
+            for (index, message) in &topic.partitions {
+                let outcome = outcomes.next().unwrap_or(Produced::refused(
+                    ErrorCode::UnknownServerError,
+                ));
+                let mut answer = partition_answer(*index, outcome, message.as_deref());
+                if outcome.code == ErrorCode::NotLeaderOrFollower && self.version >= LEADERS_FROM {
+                    self.name_leader(broker, topic, *index, &mut answer, &mut endpoints);
+                }
+                partitions.push(answer);
+            }
+            responses.push(
+                TopicProduceResponse::default()
+                    .with_name(topic.name.clone())
+                    .with_topic_id(topic.id)
+                    .with_partition_responses(partitions),
+            );
+        }
+        ProduceResponse::default().with_responses(responses).with_node_endpoints(endpoints)
+    }
+
+    /// Tells the producer who leads now (KIP-951), so that it need not ask.
+    fn name_leader(
+        &self,
+        broker: &BrokerState,
+        topic: &TopicAnswer,
+        index: i32,
+        answer: &mut PartitionProduceResponse,
+        endpoints: &mut Vec<NodeEndpoint>,
+    ) {
+        let image = broker.image();
+        let record = if self.version >= IDS_FROM {
+            image.topics.get(&TopicId(topic.id))
+        } else {
+            image.topic_by_name(&topic.name)
+        };
+        let Some(id) = record.map(|record| record.id) else {
+            return;
+        };
+        let Some(partition) = image.partition(TopicPartition { topic: id, partition: index })
+        else {
+            return;
+        };
+        let Some(leader) = partition.leader.and_then(|id| image.brokers.get(&id)) else {
+            return;
+        };
+        let Some(endpoint) = leader.endpoint(&self.listener) else {
+            return;
+        };
+        answer.current_leader = LeaderIdAndEpoch::default()
+            .with_leader_id(BrokerId(leader.id.0))
+            .with_leader_epoch(partition.leader_epoch.0);
+        if !endpoints.iter().any(|known| known.node_id.0 == leader.id.0) {
+            endpoints.push(
+                NodeEndpoint::default()
+                    .with_node_id(BrokerId(leader.id.0))
+                    .with_host(StrBytes::from_string(endpoint.host.clone()))
+                    .with_port(i32::from(endpoint.port))
+                    .with_rack(leader.rack.clone().map(StrBytes::from_string)),
+            );
+        }
+    }
+}
+
+fn partition_answer(
+    index: i32,
+    outcome: Produced,
+    message: Option<&str>,
+) -> PartitionProduceResponse {
+    PartitionProduceResponse::default()
+        .with_index(index)
+        .with_error_code(outcome.code.code())
+        .with_base_offset(outcome.base_offset.0)
+        .with_log_append_time_ms(outcome.append_time_ms)
+        .with_log_start_offset(outcome.log_start.0)
+        .with_error_message(message.map(|text| StrBytes::from_string(text.to_owned())))
+}

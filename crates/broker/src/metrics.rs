@@ -1,0 +1,140 @@
+//! What the broker counts. Handles are kept, so that no record costs a look-up by name.
+
+use holdfast_runtime::metrics::{Metrics, latency_histogram};
+use holdfast_store::GroupStats;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Unit;
+
+/// Counters of partitions and replication.
+#[derive(Clone, Debug)]
+pub struct BrokerMetrics {
+    /// Retried batches that were answered with their old offsets.
+    pub duplicates: Counter,
+    /// Times a follower cut its log to what it shares with its leader.
+    pub truncations: Counter,
+    /// Times a follower refused to give up acknowledged records.
+    pub refused_truncations: Counter,
+    /// Replicas taken offline.
+    pub replicas_taken_offline: Counter,
+    /// Reads that found damaged data.
+    pub damaged_reads: Counter,
+    /// Bytes of batches taken in as a follower.
+    pub replicated_bytes: Counter,
+    /// Messages from followers.
+    pub replication_answers: Counter,
+    /// Bytes of batches taken in from producers.
+    pub produced_bytes: Counter,
+    /// Batches taken in from producers.
+    pub produced_batches: Counter,
+    /// Bytes of batches sent to consumers.
+    pub fetched_bytes: Counter,
+    /// Fetches of a partition that had to read the disk.
+    pub disk_reads: Counter,
+    /// Wishes of leaders for another ISR.
+    pub isr_proposals: Counter,
+    /// Partitions led here whose ISR is smaller than their replica list.
+    pub under_replicated: Gauge,
+    /// Partitions led here whose committed ISR is below the minimum.
+    pub under_min_isr: Gauge,
+    /// Partitions of this broker that are offline.
+    pub offline_replicas: Gauge,
+    /// Partitions led here.
+    pub leaders: Gauge,
+    /// Replicas here.
+    pub replicas: Gauge,
+    /// Bytes in the tail cache.
+    pub tail_bytes: Gauge,
+    /// Connections of clients.
+    pub connections: Gauge,
+    /// Requests answered, by API.
+    pub requests: Family<ApiLabel, Counter>,
+    /// From the last byte of a request to the first of its answer, by API.
+    pub request_seconds: Family<ApiLabel, Histogram>,
+}
+
+/// The label of per-API metrics.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ApiLabel {
+    /// Kafka's name of the API.
+    pub api: &'static str,
+}
+
+impl BrokerMetrics {
+    /// Registers everything.
+    pub fn new(metrics: &Metrics) -> Self {
+        let replica = metrics.area("replica");
+        let traffic = metrics.area("traffic");
+        let partition = metrics.area("partition");
+        let request = metrics.area("request");
+        Self {
+            duplicates: traffic.counter("duplicate_batches", "Retried batches answered again"),
+            truncations: replica.counter("truncations", "Logs cut to what their leader shares"),
+            refused_truncations: replica
+                .counter("refused_truncations", "Refusals to give up acknowledged records"),
+            replicas_taken_offline: replica.counter("taken_offline", "Replicas taken offline"),
+            damaged_reads: replica.counter("damaged_reads", "Reads that found damaged data"),
+            replicated_bytes: traffic.bytes_counter("replicated", "Taken in as a follower"),
+            replication_answers: traffic
+                .counter("replication_answers", "Messages received from followers"),
+            produced_bytes: traffic.bytes_counter("produced", "Taken in from producers"),
+            produced_batches: traffic.counter("produced_batches", "Taken in from producers"),
+            fetched_bytes: traffic.bytes_counter("fetched", "Sent to consumers"),
+            disk_reads: traffic.counter("disk_reads", "Fetches that had to read the disk"),
+            isr_proposals: replica.counter("isr_proposals", "Changes of an ISR asked for"),
+            under_replicated: partition
+                .gauge("under_replicated", "Led here with an ISR smaller than their replica list"),
+            under_min_isr: partition
+                .gauge("under_min_isr", "Led here with an ISR below min.insync.replicas"),
+            offline_replicas: replica.gauge("offline", "Replicas here that serve nothing"),
+            leaders: partition.gauge("leaders", "Partitions led here"),
+            replicas: partition.gauge("replicas", "Replicas here"),
+            tail_bytes: traffic.bytes_gauge("tail", "Newest batches held in memory"),
+            connections: request.gauge("connections", "Open connections of clients"),
+            requests: request.register(
+                "answered",
+                "Requests answered, by API",
+                Family::<ApiLabel, Counter>::default(),
+            ),
+            request_seconds: request.register_with_unit(
+                "duration",
+                "From a request's last byte to its answer, by API",
+                Unit::Seconds,
+                Family::<ApiLabel, Histogram>::new_with_constructor(latency_histogram),
+            ),
+        }
+    }
+}
+
+/// What the writer's groups cost.
+#[derive(Clone, Debug)]
+pub struct StoreMetrics {
+    queue_wait: Histogram,
+    sync: Histogram,
+    group_bytes: Histogram,
+    ops: Counter,
+}
+
+impl StoreMetrics {
+    /// Registers everything.
+    pub fn new(metrics: &Metrics) -> Self {
+        let store = metrics.area("store");
+        Self {
+            queue_wait: store.latency("queue_wait", "First step of a group until its write"),
+            sync: store.latency("sync", "Write and sync of one group"),
+            group_bytes: store.sizes("group", "Bytes written and synced together"),
+            ops: store.counter("operations", "Durable steps written"),
+        }
+    }
+
+    /// Takes note of a group.
+    pub fn observe(&self, stats: &GroupStats) {
+        self.queue_wait.observe(stats.queue_wait.as_secs_f64());
+        self.sync.observe(stats.write.as_secs_f64());
+        self.group_bytes.observe(stats.bytes as f64);
+        self.ops.inc_by(stats.ops as u64);
+    }
+}

@@ -1,0 +1,4 @@
+//! Sockets of clients.
+
+pub mod connection;
+pub mod listener;

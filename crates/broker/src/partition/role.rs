@@ -1,0 +1,251 @@
+//! Leading, following, or neither; and how the cluster image moves a replica between them.
+
+use holdfast_kernel::log::ReplicaLog;
+use holdfast_kernel::planted::Planted;
+use holdfast_kernel::replica::{Follower, Leader, LeaderOptions, PartitionView};
+use holdfast_model::{BrokerEpoch, ErrorCode, LeaderEpoch, Offset};
+
+use super::{Partition, ProduceWaiter, State};
+
+/// What this replica does.
+#[derive(Debug)]
+pub enum Role {
+    /// Nothing yet: the broker has not registered, or the image does not name this replica.
+    Idle(Box<ReplicaLog>),
+    /// Leads.
+    Leader(Box<Leader>),
+    /// Follows.
+    Follower(Box<Follower>),
+    /// Serves nothing: damaged, or it refused a leader that lacks acknowledged records.
+    Offline {
+        /// The log, kept as it is.
+        log: Box<ReplicaLog>,
+        /// Why, in words for a person.
+        reason: String,
+    },
+}
+
+impl Role {
+    /// The log, whatever the role.
+    pub fn log(&self) -> &ReplicaLog {
+        match self {
+            Self::Idle(log) | Self::Offline { log, .. } => log,
+            Self::Leader(leader) => leader.log(),
+            Self::Follower(follower) => follower.log(),
+        }
+    }
+
+    /// The log for changes that do not depend on the role.
+    pub fn log_mut(&mut self) -> &mut ReplicaLog {
+        match self {
+            Self::Idle(log) | Self::Offline { log, .. } => log,
+            Self::Leader(leader) => leader.log_mut(),
+            Self::Follower(follower) => follower.log_mut(),
+        }
+    }
+
+    /// Takes the log out and leaves an idle role behind.
+    pub(super) fn take_log(&mut self) -> ReplicaLog {
+        let role = std::mem::replace(self, Self::Idle(Box::new(ReplicaLog::empty())));
+        match role {
+            Self::Idle(log) | Self::Offline { log, .. } => *log,
+            Self::Leader(leader) => leader.into_log(),
+            Self::Follower(follower) => follower.into_log(),
+        }
+    }
+
+    /// The leader, if this replica leads.
+    pub fn leader(&self) -> Option<&Leader> {
+        match self {
+            Self::Leader(leader) => Some(leader),
+            Self::Idle(_) | Self::Follower(_) | Self::Offline { .. } => None,
+        }
+    }
+
+    /// The leader for a change.
+    pub(super) fn leader_mut(&mut self) -> Option<&mut Leader> {
+        match self {
+            Self::Leader(leader) => Some(leader),
+            Self::Idle(_) | Self::Follower(_) | Self::Offline { .. } => None,
+        }
+    }
+
+    /// The follower for a change.
+    pub(super) fn follower_mut(&mut self) -> Option<&mut Follower> {
+        match self {
+            Self::Follower(follower) => Some(follower),
+            Self::Idle(_) | Self::Leader(_) | Self::Offline { .. } => None,
+        }
+    }
+
+    /// The high watermark that this replica may serve to.
+    pub fn high_watermark(&self) -> Offset {
+        match self {
+            Self::Leader(leader) => leader.high_watermark(),
+            Self::Follower(follower) => follower.high_watermark(),
+            Self::Idle(log) | Self::Offline { log, .. } => {
+                log.known_high_watermark().min(log.log_end())
+            }
+        }
+    }
+}
+
+/// Waiters to be answered once the lock is released.
+pub(super) type Answers = Vec<(ProduceWaiter, ErrorCode)>;
+
+impl Partition {
+    /// The image shows this partition as `view`.
+    pub fn apply_view(&self, view: PartitionView) {
+        let Some(registration) = self.environment.broker_epoch() else {
+            return;
+        };
+        let mut answers = Answers::new();
+        {
+            let mut state = self.state.lock();
+            if state.deleted {
+                return;
+            }
+            state.view = Some(view);
+            self.reconcile(&mut state, registration, &mut answers);
+        }
+        self.finish(answers);
+    }
+
+    /// Brings the role in line with the newest view; called again after a cut.
+    pub(super) fn reconcile(
+        &self,
+        state: &mut State,
+        registration: BrokerEpoch,
+        answers: &mut Answers,
+    ) {
+        let Some(view) = state.view.clone() else {
+            return;
+        };
+        let leads = view.leader == Some((self.environment.replica.broker, registration));
+        let stale = view.leader_epoch <= state.role.log().leader_epoch();
+        match &mut state.role {
+            Role::Offline { .. } => {}
+            Role::Leader(leader) if leads && leader.epoch() == view.leader_epoch => {
+                if leader.on_view(&view) {
+                    self.after_advance(state, answers);
+                }
+                self.update_senders(state, &view);
+            }
+            Role::Leader(_) if leads && stale => {}
+            Role::Follower(follower) if follower.is_cutting() => follower.fence(view.leader_epoch),
+            Role::Idle(_) | Role::Leader(_) | Role::Follower(_) if leads => {
+                self.lead(state, &view, registration, answers);
+            }
+            Role::Follower(follower) => follower.fence(view.leader_epoch),
+            Role::Idle(_) | Role::Leader(_) => {
+                self.follow(state, view.leader_epoch, registration, answers);
+            }
+        }
+    }
+
+    fn lead(
+        &self,
+        state: &mut State,
+        view: &PartitionView,
+        registration: BrokerEpoch,
+        answers: &mut Answers,
+    ) {
+        let options = LeaderOptions {
+            replica: self.environment.replica,
+            broker_epoch: registration,
+            lag_max: self.environment.lag_max,
+            planted: Planted::None,
+        };
+        let now = self.environment.clock.monotonic();
+        let log = state.role.take_log();
+        let leader = Leader::new(options, log, view, now);
+        tracing::info!(
+            topic = %self.topic_name, partition = self.at.partition, epoch = %view.leader_epoch,
+            log_end = %leader.epoch_start(), "leads"
+        );
+        state.role = Role::Leader(Box::new(leader));
+        self.change_epoch(state, view.leader_epoch, answers);
+        self.persist_epoch(view.leader_epoch);
+        state.senders.clear();
+        self.update_senders(state, view);
+    }
+
+    pub(super) fn follow(
+        &self,
+        state: &mut State,
+        epoch: LeaderEpoch,
+        registration: BrokerEpoch,
+        answers: &mut Answers,
+    ) {
+        let log = state.role.take_log();
+        let replica = self.environment.replica;
+        let mut follower = Follower::new(replica, registration, log, Planted::None);
+        follower.fence(epoch);
+        state.role = Role::Follower(Box::new(follower));
+        state.senders.clear();
+        self.change_epoch(state, epoch, answers);
+    }
+
+    fn change_epoch(&self, state: &mut State, epoch: LeaderEpoch, answers: &mut Answers) {
+        let failed = state.committed.change_epoch(epoch);
+        let failed = failed.into_iter().chain(state.synced.change_epoch(epoch));
+        answers.extend(failed.map(|waiter| (waiter, ErrorCode::NotLeaderOrFollower)));
+        // Readers find out whom to ask now.
+        self.fetchers.wake();
+    }
+
+    /// Answers waiters; the lock is not held.
+    pub(super) fn finish(&self, answers: Answers) {
+        for (waiter, code) in answers {
+            waiter.finish(code);
+        }
+    }
+
+    /// This replica serves nothing any more; its data stays as it is.
+    pub fn take_offline(&self, reason: &str) {
+        let mut answers = Answers::new();
+        {
+            let mut state = self.state.lock();
+            if matches!(state.role, Role::Offline { .. }) {
+                return;
+            }
+            tracing::error!(
+                topic = %self.topic_name, partition = self.at.partition, reason,
+                "replica is offline"
+            );
+            let log = Box::new(state.role.take_log());
+            state.role = Role::Offline { log, reason: reason.to_owned() };
+            state.senders.clear();
+            self.change_epoch(&mut state, LeaderEpoch::UNKNOWN, &mut answers);
+        }
+        self.environment.metrics.replicas_taken_offline.inc();
+        self.environment.work.resign.add(self.at);
+        self.finish(answers);
+    }
+
+    /// The leadership that must be given away because this replica went offline.
+    pub fn leadership_to_resign(&self) -> Option<LeaderEpoch> {
+        let state = self.state.lock();
+        let view = state.view.as_ref()?;
+        let leader = view.leader.map(|(broker, _)| broker);
+        let leads = leader == Some(self.environment.replica.broker);
+        (leads && matches!(state.role, Role::Offline { .. })).then_some(view.leader_epoch)
+    }
+
+    /// The topic was deleted: everybody who waits is told, nothing is accepted any more.
+    pub fn delete(&self) {
+        let mut answers = Answers::new();
+        {
+            let mut state = self.state.lock();
+            state.deleted = true;
+            let log = state.role.take_log();
+            state.role = Role::Idle(Box::new(log));
+            state.senders.clear();
+            self.change_epoch(&mut state, LeaderEpoch::UNKNOWN, &mut answers);
+            state.tail.clear();
+        }
+        for (waiter, _) in answers {
+            waiter.finish(ErrorCode::UnknownTopicOrPartition);
+        }
+    }
+}

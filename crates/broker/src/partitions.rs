@@ -1,0 +1,99 @@
+//! The replicas on this broker.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use holdfast_model::TopicPartition;
+use holdfast_store::{CommitSink, Completed, GroupStats};
+use parking_lot::RwLock;
+
+use crate::environment::Environment;
+use crate::metrics::StoreMetrics;
+use crate::partition::{Partition, by_partition};
+
+/// Every replica that this broker holds, by partition.
+#[derive(Debug)]
+pub struct Partitions {
+    partitions: RwLock<HashMap<TopicPartition, Arc<Partition>>>,
+    environment: OnceLock<Arc<Environment>>,
+    store_metrics: StoreMetrics,
+}
+
+impl Partitions {
+    /// None yet. The store is opened with this as its sink; its surroundings follow.
+    pub fn new(store_metrics: StoreMetrics) -> Self {
+        Self { partitions: RwLock::default(), environment: OnceLock::new(), store_metrics }
+    }
+
+    /// Sets the surroundings, once.
+    pub fn attach(&self, environment: Arc<Environment>) {
+        if self.environment.set(environment).is_err() {
+            tracing::error!("partitions were attached twice");
+        }
+    }
+
+    /// The surroundings.
+    pub fn environment(&self) -> &Arc<Environment> {
+        self.environment.get().expect("attached before the first use")
+    }
+
+    /// A replica.
+    pub fn get(&self, at: TopicPartition) -> Option<Arc<Partition>> {
+        self.partitions.read().get(&at).map(Arc::clone)
+    }
+
+    /// Adds a replica, if there is none yet.
+    pub fn insert(&self, partition: Arc<Partition>) {
+        self.partitions.write().entry(partition.at()).or_insert(partition);
+    }
+
+    /// Forgets a replica.
+    pub fn remove(&self, at: TopicPartition) -> Option<Arc<Partition>> {
+        self.partitions.write().remove(&at)
+    }
+
+    /// Every replica.
+    pub fn all(&self) -> Vec<Arc<Partition>> {
+        self.partitions.read().values().map(Arc::clone).collect()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.partitions.read().len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Does something with each. The registry is not locked meanwhile.
+    pub fn for_each(&self, mut action: impl FnMut(&Arc<Partition>)) {
+        for partition in self.all() {
+            action(&partition);
+        }
+    }
+
+    fn trim_tail(&self) {
+        if let Some(environment) = self.environment.get() {
+            environment.tail.trim(|at, base| {
+                self.get(at).is_none_or(|partition| partition.evict(base))
+            });
+        }
+    }
+}
+
+impl CommitSink for Partitions {
+    fn committed(&self, group: &[Completed]) {
+        for (at, steps) in by_partition(group) {
+            if let Some(partition) = self.get(at) {
+                partition.committed(steps.into_iter());
+            }
+        }
+        self.trim_tail();
+    }
+
+    fn measured(&self, stats: &GroupStats) {
+        self.store_metrics.observe(stats);
+    }
+}

@@ -1,0 +1,429 @@
+//! The order in which a broker comes up.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use holdfast_kernel::config;
+use holdfast_kernel::controller::{ControllerOptions, Registration};
+use holdfast_kernel::image::Endpoint;
+use holdfast_kernel::log::SegmentLimits;
+use holdfast_model::{BrokerEpoch, Clock, ReplicaId, SystemClock};
+use holdfast_quorum::{Document, Quorum, Setup, Spawn};
+use holdfast_rpc::limits::{controller_server, replication_server};
+use holdfast_rpc::{Channels, Identity, Server};
+use holdfast_runtime::budget::Share;
+use holdfast_runtime::config::{Config, HostPort};
+use holdfast_runtime::tasks::Class;
+use holdfast_runtime::{MemoryBudget, Metrics, Probes, Tasks, admin_http, signals};
+use holdfast_store::{DataDir, LogStore, MetaDb, MetaOptions, RecoveredPartition};
+use parking_lot::{Mutex, RwLock};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{DOCUMENT_FILE, StartError, draw};
+use crate::controller::{
+    ControllerClient, ControllerService, Heartbeats, Lifecycle, Office, OfficeHandle,
+    watch_for_refusals,
+};
+use crate::environment::Environment;
+use crate::handlers::fetch::FetchSessions;
+use crate::image_follower::ImageFollower;
+use crate::metrics::{BrokerMetrics, StoreMetrics};
+use crate::net::listener::Listener;
+use crate::partition::{Partition, TailCache, restore};
+use crate::partitions::Partitions;
+use crate::replication::{Links, Peers, ReplicationService};
+use crate::state::BrokerState;
+use crate::topic_defaults;
+use crate::upkeep::Upkeep;
+use crate::work::Work;
+
+/// A running broker.
+#[derive(Debug)]
+pub struct Broker {
+    pub(super) state: Arc<BrokerState>,
+    pub(super) tasks: Tasks,
+    pub(super) probes: Probes,
+    pub(super) lifecycle: watch::Receiver<Lifecycle>,
+    pub(super) asked_to_stop: CancellationToken,
+    /// Ends the reports to the controller, last of all.
+    pub(super) last: CancellationToken,
+    /// The lock on the disk.
+    _data_dir: DataDir,
+}
+
+/// The sockets, bound before anything else: a port in use is the likeliest mistake.
+struct Sockets {
+    clients: Vec<(String, TcpListener)>,
+    rpc: TcpListener,
+    admin: TcpListener,
+}
+
+async fn bind(address: &HostPort) -> Result<TcpListener, StartError> {
+    let listen = |source| StartError::Listen { address: address.to_string(), source };
+    TcpListener::bind((address.host.as_str(), address.port)).await.map_err(listen)
+}
+
+impl Sockets {
+    async fn bind(config: &Config) -> Result<Self, StartError> {
+        let mut clients = Vec::new();
+        for listener in &config.listeners {
+            clients.push((listener.name.clone(), bind(&listener.bind).await?));
+        }
+        Ok(Self {
+            clients,
+            rpc: bind(&config.rpc.bind).await?,
+            admin: bind(&config.admin_bind).await?,
+        })
+    }
+}
+
+impl Broker {
+    /// Brings a broker up as far as it can come by itself; the cluster lets it in later.
+    ///
+    /// # Errors
+    /// The disk, the configuration or a port does not allow it.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let metrics = Metrics::new();
+        let tasks = Tasks::new(&metrics);
+        let asked_to_stop = signals::watch(&tasks)?;
+        let probes = Probes::new(Arc::clone(&clock));
+        let sockets = Sockets::bind(&config).await?;
+        let data_dir = open_data_dir(&config)?;
+        let disk = data_dir.identity().clone();
+        let replica = ReplicaId { broker: disk.broker, incarnation: disk.incarnation };
+        let identity = Identity { cluster: disk.cluster, replica, start: disk.start };
+        tracing::info!(
+            cluster = %disk.cluster, broker = %disk.broker, incarnation = %disk.incarnation,
+            start = %disk.start, "starts"
+        );
+        let budget = MemoryBudget::new(config.memory_budget(), &metrics);
+        let partitions = Arc::new(Partitions::new(StoreMetrics::new(&metrics)));
+        let (store, recovered, meta) = open_disk(&config, &clock, &partitions, &budget)?;
+        let environment = Arc::new(Environment {
+            replica,
+            store,
+            clock: Arc::clone(&clock),
+            tail: TailCache::new(budget.capacity(Share::TailCache)),
+            peers: Peers::default(),
+            work: Work::default(),
+            metrics: BrokerMetrics::new(&metrics),
+            lag_max: Duration::from_millis(config.replication.lag_time_max_ms),
+            registration: RwLock::new(None),
+        });
+        partitions.attach(Arc::clone(&environment));
+        add_recovered(&config, &partitions, recovered);
+
+        let channels = Channels::new(rpc_options(&config), Arc::clone(&clock));
+        let quorum = Quorum::start(Setup {
+            identity,
+            keyspace: Arc::new(meta),
+            document: read_document(&config.data_dir)?,
+            channels: channels.clone(),
+            clock: Arc::clone(&clock),
+            spawn: quorum_spawn(&tasks),
+            options: holdfast_quorum::Options::default(),
+        })
+        .await?;
+        let (office, office_handle) =
+            Office::new(quorum.clone(), Arc::clone(&clock), controller_options(&config));
+        let controller = ControllerClient::new(
+            office_handle.clone(),
+            quorum.clone(),
+            channels.clone(),
+            identity,
+            Arc::clone(&clock),
+        );
+        let state = Arc::new(BrokerState {
+            topic_defaults: topic_defaults::of(&config.topic_defaults),
+            clock: Arc::clone(&clock),
+            partitions: Arc::clone(&partitions),
+            quorum: quorum.clone(),
+            controller: controller.clone(),
+            budget,
+            fetch_sessions: FetchSessions::default(),
+            producer_ids: Mutex::new((0, 0)),
+            disk_reads: Arc::new(Semaphore::new(config.read_threads.max(1))),
+            config,
+        });
+        let links = Links {
+            partitions: Arc::clone(&partitions),
+            channels: channels.clone(),
+            identity,
+            tasks: tasks.clone(),
+        };
+        let last = CancellationToken::new();
+        let parts =
+            Parts { state: Arc::clone(&state), links, office: office_handle, tasks: tasks.clone() };
+        parts.serve_rpc(sockets.rpc);
+        parts.serve_admin(sockets.admin, metrics, probes.clone());
+        tasks.spawn("controller", Class::Critical, office.run(tasks.shutdown_token()));
+        let lifecycle = parts.join(probes.clone(), last.clone());
+        parts.look_after();
+        parts.listen(sockets.clients, lifecycle.clone());
+        Ok(Self { state, tasks, probes, lifecycle, asked_to_stop, last, _data_dir: data_dir })
+    }
+}
+
+/// What the tasks of a broker are made from.
+struct Parts {
+    state: Arc<BrokerState>,
+    links: Links,
+    office: OfficeHandle,
+    tasks: Tasks,
+}
+
+impl Parts {
+    fn serve_rpc(&self, socket: TcpListener) {
+        let quorum = &self.state.quorum;
+        let identity = self.links.identity;
+        let replication = ReplicationService::new(
+            Arc::clone(&self.links.partitions),
+            identity,
+            self.tasks.clone(),
+        );
+        let controller = ControllerService::new(self.office.clone(), quorum.clone(), identity);
+        let router = Server::builder(&rpc_options(&self.state.config))
+            .add_service(quorum.raft_service())
+            .add_service(quorum.formation_service())
+            .add_service(controller_server(controller))
+            .add_service(replication_server(replication));
+        let stop = self.tasks.shutdown_token();
+        self.tasks.spawn("rpc-server", Class::Critical, async move {
+            let served = holdfast_rpc::serve(socket, router, stop.cancelled_owned()).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the listener for other brokers failed");
+            }
+        });
+    }
+
+    fn serve_admin(&self, socket: TcpListener, metrics: Metrics, probes: Probes) {
+        // Metrics and probes answer to the very end.
+        self.tasks.spawn("admin-http", Class::Watcher, async move {
+            let never = CancellationToken::new();
+            if let Err(error) = admin_http::serve(socket, metrics, probes, never).await {
+                tracing::error!(%error, "the admin listener failed");
+            }
+        });
+    }
+
+    /// Registers, follows the image, and says where this process stands.
+    fn join(&self, probes: Probes, last: CancellationToken) -> watch::Receiver<Lifecycle> {
+        let (lifecycle, watching) = watch::channel(Lifecycle::Registering(None));
+        let refresh = Arc::new(Notify::new());
+        let quorum = self.state.quorum.clone();
+        let follower =
+            ImageFollower::new(self.links.clone(), self.state.topic_defaults.clone());
+        self.tasks.spawn(
+            "image-follower",
+            Class::Critical,
+            follower.run(
+                quorum.clone(),
+                quorum.subscribe(),
+                Arc::clone(&refresh),
+                self.tasks.shutdown_token(),
+            ),
+        );
+        let interval = Duration::from_millis(self.state.config.replication.heartbeat_interval_ms);
+        let heartbeats = Heartbeats {
+            client: self.state.controller.clone(),
+            quorum: quorum.clone(),
+            registration: self.registration(),
+            interval,
+            lifecycle,
+            probes,
+        };
+        let environment = Arc::clone(self.state.environment());
+        let registered = move |epoch: BrokerEpoch| {
+            *environment.registration.write() = Some(epoch);
+            refresh.notify_one();
+        };
+        // Not drained with the others: a broker that stops reports until it leads nothing.
+        self.tasks.spawn("heartbeats", Class::Watcher, heartbeats.run(registered, last));
+        self.tasks.spawn(
+            "refusal-watch",
+            Class::Critical,
+            watch_for_refusals(
+                self.office.clone(),
+                quorum,
+                self.links.channels.clone(),
+                self.state.id(),
+                interval,
+                self.tasks.shutdown_token(),
+            ),
+        );
+        watching
+    }
+
+    fn registration(&self) -> Registration {
+        let config = &self.state.config;
+        let identity = self.links.identity;
+        let rpc = config.rpc.advertised();
+        let endpoints = config.listeners.iter().map(|listener| {
+            let advertised = listener.advertised();
+            Endpoint {
+                listener: listener.name.clone(),
+                host: advertised.host,
+                port: advertised.port,
+            }
+        });
+        let logs = self.links.partitions.all();
+        Registration {
+            broker: identity.replica.broker,
+            incarnation: identity.replica.incarnation,
+            start: identity.start,
+            process: draw(),
+            rack: config.zone.clone(),
+            endpoints: endpoints.collect(),
+            rpc: Endpoint { listener: "RPC".to_owned(), host: rpc.host, port: rpc.port },
+            logs: logs
+                .iter()
+                .map(|partition| {
+                    let (epoch, end) = partition.log_report();
+                    (partition.at(), epoch, end)
+                })
+                .collect(),
+        }
+    }
+
+    fn look_after(&self) {
+        let upkeep = Upkeep {
+            partitions: Arc::clone(&self.links.partitions),
+            controller: self.state.controller.clone(),
+            clock: Arc::clone(&self.state.clock),
+            retention_interval: Duration::from_millis(
+                self.state.config.retention_check_interval_ms.max(1),
+            ),
+        };
+        let stop = || self.tasks.shutdown_token();
+        self.tasks.spawn("partition-timers", Class::Critical, upkeep.clone().timers(stop()));
+        self.tasks.spawn("isr-changes", Class::Critical, upkeep.clone().isr(stop()));
+        self.tasks.spawn("rebuilds", Class::Critical, upkeep.clone().rebuilds(stop()));
+        self.tasks.spawn("resignations", Class::Critical, upkeep.clone().resignations(stop()));
+        self.tasks.spawn("retention", Class::Critical, upkeep.retention(stop()));
+    }
+
+    /// Lets clients in once the cluster has let this broker in.
+    fn listen(&self, sockets: Vec<(String, TcpListener)>, lifecycle: watch::Receiver<Lifecycle>) {
+        let open = Arc::new(AtomicUsize::new(0));
+        for (name, socket) in sockets {
+            let listener = Listener {
+                name: Arc::from(name),
+                socket,
+                broker: Arc::clone(&self.state),
+                tasks: self.tasks.clone(),
+                open: Arc::clone(&open),
+            };
+            let mut lifecycle = lifecycle.clone();
+            let stop = self.tasks.shutdown_token();
+            self.tasks.spawn("client-listener", Class::Job, async move {
+                let serving =
+                    lifecycle.wait_for(|stage| matches!(stage, Lifecycle::Serving(_)));
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return,
+                    serving = serving => if serving.is_err() { return },
+                }
+                listener.run().await;
+            });
+        }
+    }
+}
+
+fn open_data_dir(config: &Config) -> Result<DataDir, StartError> {
+    let disk = DataDir::read(&config.data_dir)?;
+    if let Some(configured) = config.broker_id.filter(|id| *id != disk.broker.0) {
+        return Err(StartError::WrongBroker { configured, found: disk.broker });
+    }
+    Ok(DataDir::open(&config.data_dir, None, disk.broker)?)
+}
+
+type Disk = (LogStore, Vec<RecoveredPartition>, MetaDb);
+
+/// Opens the log and the metadata at the same time; both block on the disk.
+fn open_disk(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    partitions: &Arc<Partitions>,
+    budget: &MemoryBudget,
+) -> Result<Disk, StartError> {
+    let sink = Arc::clone(partitions);
+    let mut options = holdfast_store::Options::new(&config.data_dir, Arc::clone(clock), sink);
+    options.memory_bytes = budget.capacity(Share::Store) as usize;
+    options.reserve.reserve_bytes = config.disk_reserve_bytes;
+    let meta = MetaOptions::new(config.data_dir.join("meta"), Arc::clone(clock));
+    tokio::task::block_in_place(|| {
+        std::thread::scope(|scope| {
+            let opening = scope.spawn(|| MetaDb::open(meta));
+            let (store, recovered) = LogStore::open(options)?;
+            let meta = opening.join().map_err(|_panic| {
+                StartError::Io(std::io::Error::other("opening the metadata panicked"))
+            })??;
+            Ok((store, recovered, meta))
+        })
+    })
+}
+
+fn add_recovered(
+    config: &Config,
+    partitions: &Arc<Partitions>,
+    recovered: Vec<RecoveredPartition>,
+) {
+    // The image's settings follow at once; these are for the moment before.
+    let defaults = topic_defaults::of(&config.topic_defaults);
+    let settings = config::resolve(&std::collections::BTreeMap::new(), &defaults);
+    let limits =
+        SegmentLimits { bytes: settings.segment_bytes, age_ms: settings.segment_ms };
+    for found in recovered {
+        let log = restore(&found, limits);
+        partitions.insert(Arc::new(Partition::new(
+            found.partition,
+            found.topic_name,
+            log,
+            settings.clone(),
+            Arc::clone(partitions.environment()),
+        )));
+    }
+}
+
+fn read_document(data_dir: &std::path::Path) -> Result<Option<Document>, StartError> {
+    let path: PathBuf = data_dir.join(DOCUMENT_FILE);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(Document::parse(&text)?)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => {
+            Err(StartError::File { action: "read", path: path.display().to_string(), source })
+        }
+    }
+}
+
+fn quorum_spawn(tasks: &Tasks) -> Spawn {
+    let tasks = tasks.clone();
+    Arc::new(move |name, task| {
+        // The founder's work ends with the formation; everything else runs as long as the process.
+        let class = if name == "quorum-founder" { Class::Job } else { Class::Critical };
+        tasks.spawn(name, class, task);
+    })
+}
+
+fn rpc_options(_config: &Config) -> holdfast_rpc::Options {
+    holdfast_rpc::Options::default()
+}
+
+fn controller_options(config: &Config) -> ControllerOptions {
+    let replication = &config.replication;
+    let preferred = Duration::from_secs(replication.preferred_leader_interval_s);
+    ControllerOptions {
+        session_timeout: Duration::from_millis(replication.session_timeout_ms),
+        heartbeat_interval: Duration::from_millis(replication.heartbeat_interval_ms),
+        preferred_interval: if replication.preferred_leaders { preferred } else { Duration::MAX },
+        default_partitions: config.topics.partitions,
+        default_replication_factor: config.topics.replication_factor,
+        topic_defaults: topic_defaults::of(&config.topic_defaults),
+        ..ControllerOptions::default()
+    }
+}

@@ -1,0 +1,254 @@
+//! What the broker does for its partitions as time passes, and work that they asked for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_kernel::controller::{Command, Outcome};
+use holdfast_model::{Clock, ErrorCode, TopicPartition};
+use tokio_util::sync::CancellationToken;
+
+use crate::controller::ControllerClient;
+use crate::partitions::Partitions;
+
+/// How often followers' lag is looked at.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How often checkpoints, high watermarks and gauges are looked at.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Pause after a round of ISR wishes, so that many become one entry of the quorum.
+const ISR_PAUSE: Duration = Duration::from_millis(5);
+
+/// Most wishes of one request.
+const ISR_PER_REQUEST: usize = 2_000;
+
+/// How long a wish waits for a controller before it is made again.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How far wall time may run ahead of monotonic time before expiry by time pauses.
+const CLOCK_SLACK: Duration = Duration::from_mins(5);
+
+/// Looks after the partitions of a broker.
+#[derive(Clone, Debug)]
+pub struct Upkeep {
+    /// The partitions.
+    pub partitions: Arc<Partitions>,
+    /// The way to the controller.
+    pub controller: ControllerClient,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// How often retention is looked at.
+    pub retention_interval: Duration,
+}
+
+impl Upkeep {
+    /// Lag, checkpoints, gauges.
+    pub async fn timers(self, stop: CancellationToken) {
+        let mut tick = tokio::time::interval(TICK);
+        let mut slow = tokio::time::interval(CHECKPOINT_INTERVAL);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        slow.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                _ = slow.tick() => {
+                    let now = self.clock.monotonic();
+                    self.partitions.for_each(|partition| partition.checkpoint(now, false));
+                    self.gauges();
+                }
+                _ = tick.tick() => {
+                    let now = self.clock.monotonic();
+                    self.partitions.for_each(|partition| partition.tick(now));
+                }
+            }
+        }
+    }
+
+    fn gauges(&self) {
+        let metrics = &self.partitions.environment().metrics;
+        let (mut leaders, mut under, mut below, mut offline) = (0, 0, 0, 0);
+        let all = self.partitions.all();
+        for partition in &all {
+            offline += i64::from(partition.offline_reason().is_some());
+            if !partition.offsets().leads {
+                continue;
+            }
+            leaders += 1;
+            if let Some(view) = partition.view() {
+                under += i64::from(view.isr.len() < view.replicas.len());
+                below += i64::from(view.countable_isr() < view.min_isr as usize);
+            }
+        }
+        metrics.leaders.set(leaders);
+        metrics.replicas.set(all.len() as i64);
+        metrics.under_replicated.set(under);
+        metrics.under_min_isr.set(below);
+        metrics.offline_replicas.set(offline);
+        metrics.tail_bytes.set(self.partitions.environment().tail.held() as i64);
+    }
+
+    /// Carries leaders' wishes for other ISRs to the controller.
+    pub async fn isr(self, stop: CancellationToken) {
+        let environment = Arc::clone(self.partitions.environment());
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = environment.work.isr.wait() => {}
+            }
+            let Some(broker_epoch) = environment.broker_epoch() else {
+                tokio::time::sleep(TICK).await;
+                continue;
+            };
+            let wanted: Vec<TopicPartition> = environment.work.isr.take().into_iter().collect();
+            let proposals: Vec<_> = wanted
+                .iter()
+                .filter_map(|at| self.partitions.get(*at)?.propose_isr())
+                .collect();
+            for some in proposals.chunks(ISR_PER_REQUEST) {
+                environment.metrics.isr_proposals.inc_by(some.len() as u64);
+                let command = Command::AlterIsr {
+                    broker: environment.replica.broker,
+                    broker_epoch,
+                    proposals: some.to_vec(),
+                };
+                self.settle(self.controller.submit(command, PATIENCE).await);
+            }
+            tokio::time::sleep(ISR_PAUSE).await;
+        }
+    }
+
+    fn settle(&self, outcome: Outcome) {
+        let Outcome::IsrAltered(results) = outcome else {
+            // Asked again by the timer: a wish stays in flight until the image settles it.
+            tracing::debug!(?outcome, "ISR wishes were not decided");
+            return;
+        };
+        for (at, code) in results {
+            if code != ErrorCode::None {
+                tracing::debug!(partition = %at, %code, "wish for another ISR was refused");
+            }
+            if holdfast_kernel::controller::is_final(code)
+                && let Some(partition) = self.partitions.get(at)
+            {
+                partition.isr_refused();
+            }
+        }
+    }
+
+    /// Reads logs back after a cut, off the network threads.
+    pub async fn rebuilds(self, stop: CancellationToken) {
+        let environment = Arc::clone(self.partitions.environment());
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = environment.work.rebuild.wait() => {}
+            }
+            let wanted = environment.work.rebuild.take();
+            let partitions = Arc::clone(&self.partitions);
+            let work = tokio::task::spawn_blocking(move || {
+                for at in wanted {
+                    if let Some(partition) = partitions.get(at) {
+                        partition.rebuild();
+                    }
+                }
+            });
+            if let Err(error) = work.await {
+                tracing::error!(%error, "reading logs back failed, aborting");
+                std::process::abort();
+            }
+        }
+    }
+
+    /// Gives away partitions whose replica here went offline.
+    pub async fn resignations(self, stop: CancellationToken) {
+        let environment = Arc::clone(self.partitions.environment());
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = environment.work.resign.wait() => {}
+            }
+            let wanted = environment.work.resign.take();
+            let partitions: Vec<_> = wanted
+                .iter()
+                .filter_map(|at| Some((*at, self.partitions.get(*at)?.leadership_to_resign()?)))
+                .collect();
+            let Some(broker_epoch) = environment.broker_epoch().filter(|_| !partitions.is_empty())
+            else {
+                continue;
+            };
+            let broker = environment.replica.broker;
+            let command = Command::Resign { broker, broker_epoch, partitions };
+            if matches!(self.controller.submit(command, PATIENCE).await, Outcome::Failed(_)) {
+                wanted.into_iter().for_each(|at| environment.work.resign.add(at));
+                tokio::time::sleep(PATIENCE).await;
+            }
+        }
+    }
+
+    /// Drops expired segments.
+    pub async fn retention(self, stop: CancellationToken) {
+        let mut timer = tokio::time::interval(self.retention_interval);
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut wall = TrustedWall::new(self.clock.as_ref());
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                _ = timer.tick() => {}
+            }
+            let now = wall.now(self.clock.as_ref());
+            self.partitions.for_each(|partition| partition.retain(now));
+        }
+    }
+}
+
+/// Wall time that may run ahead of monotonic time by a slack and no more: a clock that jumps must not
+/// expire what is young.
+#[derive(Debug)]
+struct TrustedWall {
+    wall_ms: i64,
+    monotonic: holdfast_model::Monotonic,
+}
+
+impl TrustedWall {
+    fn new(clock: &dyn Clock) -> Self {
+        Self { wall_ms: clock.wall_ms(), monotonic: clock.monotonic() }
+    }
+
+    /// The wall time, or none while it is further ahead than it can be.
+    fn now(&mut self, clock: &dyn Clock) -> Option<i64> {
+        let (wall_ms, monotonic) = (clock.wall_ms(), clock.monotonic());
+        let passed = monotonic.since(self.monotonic) + CLOCK_SLACK;
+        if wall_ms > self.wall_ms.saturating_add(passed.as_millis() as i64) {
+            tracing::warn!("the wall clock jumped ahead: nothing expires by time until it is back");
+            return None;
+        }
+        *self = Self { wall_ms: wall_ms.max(self.wall_ms), monotonic };
+        Some(wall_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_model::ManualClock;
+
+    use super::*;
+
+    #[test]
+    fn a_clock_that_jumps_a_day_expires_nothing_until_it_is_back() {
+        let clock = ManualClock::at(1_000_000);
+        let mut wall = TrustedWall::new(&clock);
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(wall.now(&clock), Some(1_060_000));
+        clock.jump_wall(86_400_000);
+        assert_eq!(wall.now(&clock), None);
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(wall.now(&clock), None);
+        clock.jump_wall(-86_400_000);
+        assert_eq!(wall.now(&clock), Some(1_120_000));
+    }
+}
