@@ -36,6 +36,9 @@ struct Inner {
     keyspace: Arc<dyn Keyspace>,
     writer: Writer,
     append_bytes: usize,
+    /// Refuse an entry that does not follow the last one. Off only under openraft's own checks of a
+    /// store, which leave holes.
+    demands_runs: bool,
     state: Mutex<State>,
 }
 
@@ -85,11 +88,13 @@ impl LogStore {
             }
         }
         let writer = Writer::start(Arc::clone(&keyspace))?;
+        let state = Mutex::new(state);
         let inner = Inner {
             keyspace,
             writer,
             append_bytes,
-            state: Mutex::new(state),
+            demands_runs: true,
+            state,
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -138,7 +143,7 @@ impl LogStore {
         let mut sizes = Vec::with_capacity(entries.len());
         for entry in &entries {
             let follows = last.is_none_or(|last| last.index + 1 == entry.log_id.index);
-            if !follows {
+            if !follows && self.inner.demands_runs {
                 let text = format!("entry {} after {last:?}", entry.log_id);
                 return Err(Error::Unwritable(text));
             }
@@ -152,7 +157,7 @@ impl LogStore {
         }
         self.write(ops).await?;
         let mut state = self.inner.state.lock();
-        // Raft begins at 0; openraft's own checks of a store begin anywhere.
+        // Raft begins at 0; openraft's checks of a store begin anywhere.
         if state.last.is_none() {
             state.start = entries.first().map_or(0, |first| first.log_id.index);
         }

@@ -68,7 +68,7 @@ impl From<u64> for NodeId {
         use holdfast_model::{BrokerId, Incarnation};
         Self(ReplicaId {
             broker: BrokerId(number as i32),
-            incarnation: Incarnation(number + 1),
+            incarnation: Incarnation(number),
         })
     }
 }
