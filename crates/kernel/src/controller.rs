@@ -227,3 +227,6 @@ impl Controller {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,9 @@ pub mod message;
 pub mod view;
 pub mod waiters;
 
+#[cfg(test)]
+mod tests;
+
 pub use follower::{Follower, StartAction};
 pub use leader::{Leader, LeaderOptions};
 pub use message::{

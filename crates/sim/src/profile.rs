@@ -23,6 +23,8 @@ pub struct Profile {
     pub reorder: u64,
     /// One-way delay of a message, microseconds.
     pub delay_us: (u64, u64),
+    /// Additional delay of a message that overtakes or is a copy, microseconds, at most.
+    pub late_us: u64,
     /// Time of a sync, microseconds.
     pub sync_us: (u64, u64),
     /// `min.insync.replicas` at the start.
@@ -92,6 +94,7 @@ pub const PROFILES: &[Profile] = &[
         loss: 20,
         reorder: 30,
         delay_us: (100, 3 * MS),
+        late_us: 200 * MS,
         sync_us: (MS, 6 * MS),
         min_isr: (1, 3),
     },
@@ -109,6 +112,7 @@ pub const PROFILES: &[Profile] = &[
         loss: 5,
         reorder: 5,
         delay_us: (100, 2 * MS),
+        late_us: 200 * MS,
         sync_us: (MS, 20 * MS),
         min_isr: (1, 2),
     },
@@ -129,6 +133,7 @@ pub const PROFILES: &[Profile] = &[
         loss: 60,
         reorder: 80,
         delay_us: (200, 20 * MS),
+        late_us: 200 * MS,
         sync_us: (MS, 5 * MS),
         min_isr: (1, 2),
     },
@@ -147,6 +152,7 @@ pub const PROFILES: &[Profile] = &[
         loss: 2,
         reorder: 5,
         delay_us: (100, 2 * MS),
+        late_us: 200 * MS,
         sync_us: (MS, 15 * MS),
         min_isr: (1, 2),
     },
@@ -167,10 +173,12 @@ pub const PROFILES: &[Profile] = &[
         loss: 5,
         reorder: 10,
         delay_us: (100, 4 * MS),
+        late_us: 200 * MS,
         sync_us: (MS, 8 * MS),
         min_isr: (1, 3),
     },
     LAGGING,
+    LATE,
 ];
 
 /// Slow links and disks, short-lived leaders, followers far behind: logs that differ, and high
@@ -190,7 +198,30 @@ pub const LAGGING: Profile = Profile {
     loss: 10,
     reorder: 10,
     delay_us: (MS, 25 * MS),
+    late_us: 200 * MS,
     sync_us: (2 * MS, 40 * MS),
+    min_isr: (1, 2),
+};
+
+/// Many copies and many late messages between processes that die and return at once: what was said
+/// to one process reaches the next.
+pub const LATE: Profile = Profile {
+    name: "late",
+    weights: &[
+        (FaultKind::Crash, 10),
+        (FaultKind::CutPair, 3),
+        (FaultKind::Resign, 4),
+        (FaultKind::ControllerChange, 2),
+        (FaultKind::Pause, 3),
+        (FaultKind::DeleteRecords, 1),
+    ],
+    fault_interval_us: (20 * MS, 400 * MS),
+    fault_length_us: (MS, 300 * MS),
+    loss: 150,
+    reorder: 150,
+    delay_us: (100, 5 * MS),
+    late_us: 1_500 * MS,
+    sync_us: (MS, 10 * MS),
     min_isr: (1, 2),
 };
 
@@ -219,7 +250,7 @@ impl Profile {
                 self.delay_us.0,
                 rng.within((self.delay_us.0 * 2, self.delay_us.1)),
             ),
-            late_us: (MS, rng.within((2 * MS, 200 * MS))),
+            late_us: (MS, rng.within((2 * MS, self.late_us))),
             sync_us: (self.sync_us.0, rng.within(self.sync_us)),
             slow_sync: rng.within((0, 20)) as u32,
             slow_sync_us: (50 * MS, 900 * MS),

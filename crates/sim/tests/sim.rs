@@ -62,6 +62,10 @@ fn broken(
     counts
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "how often a bug is caught is what this test measures"
+)]
 fn is_caught(bug: Planted, profile: &'static str, by: &[&str]) {
     assert!(planted::ALL.contains(&bug));
     let chosen = Profile::named(profile).expect("a profile with this name");

@@ -1,7 +1,8 @@
 //! Brokers come, go, stop and resign.
 
 use holdfast_model::{
-    BrokerEpoch, BrokerId, ErrorCode, Incarnation, LeaderEpoch, Monotonic, ReplicaId, TopicPartition,
+    BrokerEpoch, BrokerId, ErrorCode, Incarnation, LeaderEpoch, Monotonic, ReplicaId,
+    TopicPartition,
 };
 
 use super::command::ReplicaReport;
@@ -102,7 +103,10 @@ impl Controller {
                 && record.process != registration.process
         });
         if twice && draft.image().admitted.get(&id) == Some(&registration.incarnation) {
-            let nobody = ReplicaId { broker: id, incarnation: Incarnation(0) };
+            let nobody = ReplicaId {
+                broker: id,
+                incarnation: Incarnation(0),
+            };
             draft.put(Change::Admit(nobody));
         }
     }

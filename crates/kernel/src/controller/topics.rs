@@ -11,7 +11,7 @@ use super::command::{CreatePartitionsRequest, NewTopic, TopicCreated, TopicRefer
 use super::placement::Placement;
 use super::{Controller, Draft, Failure, Outcome};
 use crate::config;
-use crate::image::{Change, ClusterImage, IsrMember, PartitionRecord};
+use crate::image::{BrokerRecord, Change, ClusterImage, IsrMember, PartitionRecord};
 
 impl Controller {
     pub(super) fn create_topics(
@@ -325,6 +325,16 @@ fn check_assignments(
         }
         if let Some(unknown) = list.iter().find(|id| !image.brokers.contains_key(id)) {
             return invalid(format!("broker {unknown} is not registered"));
+        }
+        // A partition whose first ISR is empty could never have a leader.
+        let live = |id: &BrokerId| {
+            image
+                .brokers
+                .get(id)
+                .is_some_and(BrokerRecord::is_countable)
+        };
+        if !list.iter().any(live) {
+            return invalid("every broker of a replica list is fenced or stopping".to_owned());
         }
     }
     Ok(())

@@ -210,7 +210,11 @@ impl Leader {
             leader_epoch: self.epoch,
             from,
             reset,
-            producers: if reset { self.log.producers().entries_before(from) } else { Vec::new() },
+            producers: if reset {
+                self.log.producers().entries_before(from)
+            } else {
+                Vec::new()
+            },
             high_watermark: self.high_watermark,
             log_start: self.log.log_start(),
             log_end: self.log.log_end(),

@@ -108,7 +108,10 @@ impl Leader {
         let me = self.options.replica;
         let countable = |member: &ReplicaId| {
             *member == me
-                || self.isr.replica(member.broker).is_some_and(|view| view.countable)
+                || self
+                    .isr
+                    .replica(member.broker)
+                    .is_some_and(|view| view.countable)
         };
         let committed = self.proposed(self.isr.view.isr.iter().copied().filter(countable));
         self.isr.pending = Some(IsrProposal {

@@ -1,0 +1,85 @@
+//! Topics: what creation decides about leaders, and what a dry run leaves behind.
+
+use holdfast_model::ErrorCode;
+
+use super::*;
+
+fn topic(assignment: &[i32]) -> NewTopic {
+    NewTopic {
+        id: TopicId(Uuid::from_u128(8)),
+        name: "u".to_owned(),
+        partitions: None,
+        replication_factor: None,
+        assignments: BTreeMap::from([(0, assignment.iter().copied().map(BrokerId).collect())]),
+        configs: BTreeMap::new(),
+    }
+}
+
+fn result(outcome: Outcome) -> Result<TopicCreated, ErrorCode> {
+    match outcome {
+        Outcome::TopicsCreated(mut results) => results.remove(0).map_err(|failure| failure.code),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_topic_on_fenced_brokers_alone_is_refused_because_it_could_never_have_a_leader() {
+    let mut office = Office::of_three();
+    office.pass(1_500, &[0, 1]);
+    assert!(office.broker(2).fenced);
+    let create = |assignment: &[i32]| Command::CreateTopics {
+        topics: vec![topic(assignment)],
+        validate_only: false,
+    };
+    let refused = result(office.ask(&create(&[2])));
+    assert_eq!(refused, Err(ErrorCode::InvalidReplicaAssignment));
+    assert!(result(office.ask(&create(&[2, 1]))).is_ok());
+    let at = TopicPartition {
+        topic: TopicId(Uuid::from_u128(8)),
+        partition: 0,
+    };
+    let record = office.image.partition(at).expect("created");
+    assert_eq!(record.leader, Some(BrokerId(1)));
+    assert_eq!(
+        record.isr.len(),
+        1,
+        "a fenced replica joins when it has caught up"
+    );
+}
+
+#[test]
+fn a_dry_run_answers_and_changes_nothing() {
+    let mut office = Office::of_three();
+    let before = office.image.clone();
+    let command = Command::CreateTopics {
+        topics: vec![topic(&[0, 1])],
+        validate_only: true,
+    };
+    let created = result(office.ask(&command)).expect("would be created");
+    assert_eq!((created.partitions, created.replication_factor), (1, 2));
+    assert_eq!(office.image.topics, before.topics);
+}
+
+#[test]
+fn schedule_12_a_deleted_topic_leaves_a_tombstone_with_its_id() {
+    let mut office = Office::with_topic();
+    let topics = vec![TopicReference::Name("t".to_owned())];
+    office.ask(&Command::DeleteTopics { topics });
+    assert!(office.image.partition(AT).is_none());
+    assert!(office.image.deleted.contains_key(&AT.topic));
+    assert!(office.controller.vacant().is_empty());
+}
+
+#[test]
+fn a_batch_decided_on_another_image_is_skipped_as_a_whole() {
+    let mut office = Office::with_topic();
+    let mut draft = Draft::new(&office.image);
+    let topics = vec![TopicReference::Name("t".to_owned())];
+    office
+        .controller
+        .decide(&mut draft, &Command::DeleteTopics { topics }, office.now);
+    let late = draft.into_batch(office.image.version);
+    office.set_isr(&[0, 1]);
+    assert!(!office.image.apply_batch(&late));
+    assert!(office.image.partition(AT).is_some());
+}

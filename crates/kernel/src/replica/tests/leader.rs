@@ -1,0 +1,203 @@
+//! The leader's side.
+
+use super::*;
+
+/// A leader with a streaming follower on each broker named, whose log is as given and synced.
+fn streaming(view: &PartitionView, own: ReplicaLog, followers: &[(i32, ReplicaLog)]) -> Leader {
+    let mut leads = leader(own, view);
+    for (broker, log) in followers {
+        let mut follows = follower(*broker, log.clone());
+        converse(&mut leads, &mut follows, *broker, 1).expect("a start");
+    }
+    leads
+}
+
+fn acked(broker: i32, end: i64) -> Acked {
+    Acked {
+        session: SessionId(1),
+        leader_epoch: LeaderEpoch(6),
+        replica: replica(broker),
+        broker_epoch: registration(broker),
+        log_end: Offset(end),
+        synced_end: Offset(end),
+        log_start: Offset(0),
+    }
+}
+
+fn members(proposal: &IsrProposal) -> Vec<i32> {
+    proposal
+        .isr
+        .iter()
+        .map(|member| member.replica.broker.0)
+        .collect()
+}
+
+#[test]
+fn the_high_watermark_is_the_smallest_synced_end_of_the_isr() {
+    let shown = view(6, 1, &[0, 1, 2]);
+    let mut leads = streaming(
+        &shown,
+        log(&[(1, 9)]),
+        &[(1, ReplicaLog::empty()), (2, ReplicaLog::empty())],
+    );
+    assert!(
+        !leads.on_acked(&acked(1, 90), Monotonic(0)),
+        "2 has nothing yet"
+    );
+    assert!(leads.on_acked(&acked(2, 40), Monotonic(0)));
+    assert_eq!(leads.high_watermark(), Offset(40));
+}
+
+#[test]
+fn schedule_7_an_acknowledgement_counts_only_if_all_that_it_names_is_current() {
+    let shown = view(6, 1, &[0, 1]);
+    let mut leads = streaming(&shown, log(&[(1, 9)]), &[(1, ReplicaLog::empty())]);
+    let good = acked(1, 90);
+    let stale = [
+        Acked {
+            leader_epoch: LeaderEpoch(5),
+            ..good
+        },
+        Acked {
+            session: SessionId(2),
+            ..good
+        },
+        Acked {
+            broker_epoch: BrokerEpoch(99),
+            ..good
+        },
+        Acked {
+            replica: ReplicaId {
+                incarnation: Incarnation(9),
+                ..replica(1)
+            },
+            ..good
+        },
+        Acked {
+            log_end: Offset(100),
+            synced_end: Offset(100),
+            ..good
+        },
+    ];
+    for message in stale {
+        assert!(!leads.on_acked(&message, Monotonic(0)), "{message:?}");
+    }
+    assert!(leads.on_acked(&good, Monotonic(0)));
+}
+
+#[test]
+fn schedule_5_members_are_counted_in_the_committed_isr_and_waited_for_in_the_maximal_one() {
+    let mut leads = streaming(&view(6, 1, &[0]), log(&[(1, 9)]), &[(1, log(&[(1, 9)]))]);
+    let proposal = leads.propose(Monotonic(0)).expect("1 may join");
+    assert_eq!(members(&proposal), [0, 1]);
+    assert!(!leads.on_acked(&acked(1, 90), Monotonic(0)));
+    assert!(!leads.has_min_isr(), "the growth is not committed");
+    assert_eq!(leads.high_watermark(), Offset(0));
+    assert!(
+        leads.propose(Monotonic(0)).is_none(),
+        "one change at a time"
+    );
+    assert!(leads.on_view(&view(6, 2, &[0, 1])));
+    assert_eq!(
+        (leads.high_watermark(), leads.pending()),
+        (Offset(90), None)
+    );
+}
+
+#[test]
+fn schedule_5_a_fenced_member_is_not_counted_and_still_holds_the_high_watermark() {
+    let shown = view(6, 1, &[0, 1, 2]);
+    let mut leads = streaming(
+        &shown,
+        log(&[(1, 9)]),
+        &[(1, ReplicaLog::empty()), (2, ReplicaLog::empty())],
+    );
+    let mut fenced = shown;
+    fenced.replicas[2].countable = false;
+    leads.on_view(&fenced);
+    assert!(leads.has_min_isr());
+    assert!(
+        !leads.on_acked(&acked(1, 90), Monotonic(0)),
+        "2 may be unfenced and elected"
+    );
+    assert!(
+        leads.on_view(&view(6, 2, &[0, 1])),
+        "the commit that excludes it"
+    );
+    assert_eq!(leads.high_watermark(), Offset(90));
+}
+
+#[test]
+fn schedule_3_a_follower_below_the_epochs_start_does_not_join() {
+    // The new leader knows high watermark 30 only; its epoch starts at 60.
+    let mut own = log(&[(1, 6)]);
+    own.learn_high_watermark(Offset(30));
+    let mut leads = streaming(&view(6, 1, &[0]), own, &[(1, log(&[(1, 4)]))]);
+    assert!(leads.propose(Monotonic(0)).is_none());
+    leads.on_acked(&acked(1, 60), Monotonic(0));
+    assert!(leads.propose(Monotonic(0)).is_some());
+}
+
+#[test]
+fn a_wish_refused_for_good_is_settled_by_one_that_the_controller_can_take() {
+    // 1 restarted while the controller did not hear this leader: it is still in the ISR, fenced.
+    let shown = view(6, 1, &[0, 1]);
+    let mut leads = streaming(&shown, log(&[(1, 3)]), &[(2, log(&[(1, 3)]))]);
+    let first = leads.propose(Monotonic(0)).expect("2 may join");
+    assert_eq!(members(&first), [0, 1, 2]);
+    let mut restarted = shown;
+    restarted.replicas[1].broker_epoch = BrokerEpoch(50);
+    restarted.replicas[1].countable = false;
+    leads.on_view(&restarted);
+    leads.on_refused_proposal();
+    let next = leads
+        .pending()
+        .expect("something must settle the first wish");
+    assert_eq!(next.partition_epoch, first.partition_epoch);
+    assert_eq!(
+        members(next),
+        [0],
+        "a fenced process that is new there is refused for ever"
+    );
+}
+
+#[test]
+fn a_change_in_flight_is_settled_by_a_newer_record_and_by_nothing_else() {
+    let shown = view(6, 1, &[0, 1]);
+    let mut leads = streaming(
+        &shown,
+        log(&[(1, 3)]),
+        &[(1, log(&[(1, 3)])), (2, log(&[(1, 3)]))],
+    );
+    leads.on_acked(&acked(1, 30), Monotonic(0));
+    leads.propose(Monotonic(0)).expect("2 may join");
+    leads.on_refused_proposal();
+    leads.on_view(&shown);
+    assert!(leads.pending().is_some());
+    leads.append(batch(0, 10, 0), limits(), Monotonic(0));
+    leads.on_synced(Offset(40));
+    leads.on_acked(&acked(1, 40), Monotonic(0));
+    assert_eq!(
+        leads.high_watermark(),
+        Offset(30),
+        "2 may be a member by now"
+    );
+    leads.on_view(&view(6, 2, &[0, 1]));
+    assert_eq!(
+        (leads.pending(), leads.high_watermark()),
+        (None, Offset(40))
+    );
+}
+
+#[test]
+fn a_member_that_lags_is_proposed_for_removal_and_holds_the_high_watermark_until_then() {
+    let shown = view(6, 1, &[0, 1, 2]);
+    let mut leads = streaming(&shown, log(&[(1, 3)]), &[(1, log(&[(1, 3)]))]);
+    let late = Monotonic(2_000_000_000);
+    leads.on_acked(&acked(1, 30), late);
+    let proposal = leads.propose(late).expect("2 was never heard");
+    assert_eq!(
+        (members(&proposal), leads.high_watermark()),
+        (vec![0, 1], Offset(0))
+    );
+}
