@@ -6,10 +6,11 @@ mod stop;
 use std::path::Path;
 
 use holdfast_model::{BrokerId, ClusterId, Incarnation, StartNumber};
-use holdfast_quorum::Document;
 use holdfast_runtime::config::Config;
 use holdfast_store::{DataDir, Formation, Identity};
 
+/// What `holdfast format` writes for a new cluster.
+pub use holdfast_quorum::{Document, Voter};
 pub use start::Broker;
 
 /// The formation document that `format` leaves on the disk.

@@ -115,7 +115,7 @@ impl Channels {
 
     /// Connects anew, without the pool and its pauses, and closes at once.
     pub async fn probe(&self, peer: &Address) -> Probe {
-        match dial(peer, self.inner.options.connect_timeout).await {
+        match dial(peer, &self.inner.options).await {
             Ok(_stream) => Probe::Listening,
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Probe::Refused,
             Err(_other) => Probe::Silent,

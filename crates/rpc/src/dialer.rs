@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,7 +12,7 @@ use holdfast_model::{Clock, Monotonic};
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tonic::codegen::Service;
 
 use crate::{Address, Options};
@@ -51,7 +52,7 @@ impl Dialer {
             // The peer was asked moments ago: a refusal then is evidence as good as a new one.
             return Err(pause.reason.into());
         }
-        match dial(&self.address, self.options.connect_timeout).await {
+        match dial(&self.address, &self.options).await {
             Ok(stream) => {
                 *self.pause.lock() = None;
                 Ok(TokioIo::new(stream))
@@ -73,14 +74,40 @@ impl Dialer {
 }
 
 /// One TCP connect.
-pub(crate) async fn dial(address: &Address, timeout: Duration) -> io::Result<TcpStream> {
-    let connect = TcpStream::connect((address.host.as_str(), address.port));
-    let stream = match tokio::time::timeout(timeout, connect).await {
+pub(crate) async fn dial(address: &Address, options: &Options) -> io::Result<TcpStream> {
+    let connect = async {
+        match options.source {
+            None => TcpStream::connect((address.host.as_str(), address.port)).await,
+            Some(source) => connect_from(source, address).await,
+        }
+    };
+    let stream = match tokio::time::timeout(options.connect_timeout, connect).await {
         Ok(connected) => connected?,
         Err(_elapsed) => return Err(io::ErrorKind::TimedOut.into()),
     };
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// Tries the peer's addresses of the source's family in turn.
+async fn connect_from(source: IpAddr, address: &Address) -> io::Result<TcpStream> {
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for target in tokio::net::lookup_host((address.host.as_str(), address.port)).await? {
+        if target.is_ipv4() != source.is_ipv4() {
+            continue;
+        }
+        let socket = if target.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        socket.bind((source, 0).into())?;
+        match socket.connect(target).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 impl Service<Uri> for Dialer {
@@ -94,5 +121,33 @@ impl Service<Uri> for Dialer {
 
     fn call(&mut self, _uri: Uri) -> Self::Future {
         Box::pin(self.clone().connect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_peer_sees_the_source_that_was_asked_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = Address::new("127.0.0.1", listener.local_addr().unwrap().port());
+        let source: IpAddr = "127.0.0.77".parse().unwrap();
+        let options = Options {
+            source: Some(source),
+            ..Options::default()
+        };
+        let _stream = dial(&address, &options).await.unwrap();
+        let (_stream, caller) = listener.accept().await.unwrap();
+        assert_eq!(caller.ip(), source);
+        // A source of the other family has no way to this peer.
+        let options = Options {
+            source: Some("::1".parse().unwrap()),
+            ..options
+        };
+        let error = dial(&address, &options).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
     }
 }

@@ -1,10 +1,14 @@
 //! Settings of connections.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Settings of connections in both directions; the defaults suit brokers within one region.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
+    /// The local address of outgoing connections; unset leaves the choice to the system. Peers and
+    /// what stands between can tell by it who calls.
+    pub source: Option<IpAddr>,
     /// How long a TCP connect may take.
     pub connect_timeout: Duration,
     /// How often an HTTP/2 ping checks a connection, idle ones too.
@@ -26,6 +30,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            source: None,
             connect_timeout: Duration::from_millis(300),
             keepalive_interval: Duration::from_millis(200),
             keepalive_timeout: Duration::from_millis(1500),

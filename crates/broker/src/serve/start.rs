@@ -410,8 +410,11 @@ fn quorum_spawn(tasks: &Tasks) -> Spawn {
     })
 }
 
-fn rpc_options(_config: &Config) -> holdfast_rpc::Options {
-    holdfast_rpc::Options::default()
+fn rpc_options(config: &Config) -> holdfast_rpc::Options {
+    holdfast_rpc::Options {
+        source: config.rpc.source,
+        ..holdfast_rpc::Options::default()
+    }
 }
 
 fn controller_options(config: &Config) -> ControllerOptions {

@@ -17,6 +17,8 @@ pub enum Resource {
     Topic(String),
     /// A broker, by its number; it is asked itself.
     Broker(i32),
+    /// All brokers: what holds for each that does not say otherwise.
+    Cluster,
 }
 
 /// One setting as it is in force.
@@ -56,7 +58,8 @@ impl Resource {
     fn kind(&self) -> i8 {
         match self {
             Self::Topic(_) => 2,
-            Self::Broker(_) => 4,
+            // Kafka's way to say all brokers is a broker without a name.
+            Self::Broker(_) | Self::Cluster => 4,
         }
     }
 
@@ -64,6 +67,17 @@ impl Resource {
         match self {
             Self::Topic(name) => name.clone(),
             Self::Broker(id) => id.to_string(),
+            Self::Cluster => String::new(),
+        }
+    }
+}
+
+impl std::fmt::Display for Resource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Topic(name) => f.write_str(name),
+            Self::Broker(id) => write!(f, "broker {id}"),
+            Self::Cluster => f.write_str("the cluster"),
         }
     }
 }
@@ -96,7 +110,7 @@ impl Admin {
         let body = DescribeConfigsRequest::default()
             .with_resources(vec![row])
             .with_include_documentation(true);
-        let what = format!("describe configs of {}", resource.name());
+        let what = format!("describe configs of {resource}");
         self.client
             .retry(|| async {
                 let connection = self.broker_for(resource).await?;
@@ -135,7 +149,7 @@ impl Admin {
         let body = IncrementalAlterConfigsRequest::default()
             .with_resources(vec![row])
             .with_validate_only(validate_only);
-        let what = format!("alter configs of {}", resource.name());
+        let what = format!("alter configs of {resource}");
         self.client
             .retry(|| async {
                 let connection = self.broker_for(resource).await?;
@@ -149,7 +163,7 @@ impl Admin {
 
     async fn broker_for(&self, resource: &Resource) -> Result<std::sync::Arc<Connection>, Error> {
         match resource {
-            Resource::Topic(_) => self.client.any_broker().await,
+            Resource::Topic(_) | Resource::Cluster => self.client.any_broker().await,
             Resource::Broker(id) => {
                 if !self.client.cluster().brokers.contains_key(id) {
                     self.client.refresh().await?;

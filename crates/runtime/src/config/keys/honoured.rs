@@ -99,6 +99,16 @@ pub(super) const KEYS: &[Key] = &[
         "The address that the other brokers are told. Unset: `rpc.bind`, or this machine's name",
     ),
     key(
+        "holdfast.rpc.source",
+        "rpc.source",
+        |c, v| {
+            let address = |_wrong| format!("{v:?} is not an IP address");
+            c.rpc.source = if v.is_empty() { None } else { Some(v.parse().map_err(address)?) };
+            Ok(())
+        },
+        "The local address of connections to the other brokers. Unset: the system's choice",
+    ),
+    key(
         "holdfast.admin.bind",
         "admin_bind",
         |c, v| v.parse().map(|endpoint| c.admin_bind = endpoint),

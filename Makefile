@@ -1,0 +1,62 @@
+# Two commands matter: `make dev` shows the product, `make test` proves it.
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
+export CARGO_TARGET_DIR ?= $(CACHE)/holdfast/target
+HOLDFAST := $(CARGO_TARGET_DIR)/release/holdfast
+
+# The port of the first broker, and how many there are: make dev BASE_PORT=19092 BROKERS=5
+BASE_PORT ?= 9092
+BROKERS ?=
+# How many seeds `make sim` runs.
+SEEDS ?= 10000
+
+.DEFAULT_GOAL := help
+.PHONY: help needs build dev test sim fmt lint
+
+help: ## Say what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' \
+		| while IFS="$$(printf '\t')" read -r name text; do printf '%-7s %s\n' "$$name" "$$text"; done
+
+# RocksDB is C++ and its bindings are made by libclang; everything else is Rust. As root the missing
+# packages are installed, otherwise the command that does it is printed.
+needs: ## Check for what a build needs, and install or name what is missing
+	@command -v cargo >/dev/null || { \
+		echo 'error: cargo is missing: install Rust from https://rustup.rs and open a new shell' >&2; \
+		exit 1; }
+	@missing=''; \
+	command -v c++ >/dev/null || missing="$$missing g++"; \
+	if [ -z "$$LIBCLANG_PATH" ] && ! ldconfig -p 2>/dev/null | grep -q 'libclang[-.0-9]*\.so' \
+		&& ! ls /usr/lib/llvm-*/lib/libclang*.so* >/dev/null 2>&1; \
+		then missing="$$missing libclang-dev"; fi; \
+	[ -z "$$missing" ] && exit 0; \
+	if ! command -v apt-get >/dev/null; then \
+		echo "error: a build needs a C++ compiler and libclang; on Debian they are:$$missing" >&2; \
+		exit 1; fi; \
+	if [ "$$(id -u)" = 0 ]; then \
+		echo "installing$$missing" >&2; \
+		apt-get update && DEBIAN_FRONTEND=noninteractive \
+			apt-get install --yes --no-install-recommends $$missing; \
+	else \
+		echo 'error: packages are missing; this installs them:' >&2; \
+		echo "  sudo apt-get update && sudo apt-get install --yes$$missing" >&2; \
+		exit 1; fi
+
+build: needs ## Build the holdfast binary
+	@[ -x $(HOLDFAST) ] || echo 'the first build compiles RocksDB and takes a while' >&2
+	cargo build --release --locked --package holdfast-cli
+
+dev: build ## Run three brokers on this machine; BASE_PORT and BROKERS change the usual
+	@exec $(HOLDFAST) dev --base-port $(BASE_PORT) $(if $(BROKERS),--brokers $(BROKERS))
+
+test: needs ## Run the tests
+	tests/run
+
+sim: ## Simulate the cluster with faults; SEEDS=N runs N of them
+	cargo run --release --locked --package holdfast-sim --bin holdfast-sim -- $(SEEDS)
+
+fmt: ## Format the code
+	cargo fmt --all
+
+lint: needs ## Check format and lints
+	cargo fmt --all --check
+	cargo clippy --release --locked --workspace --all-targets -- -D warnings

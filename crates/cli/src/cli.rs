@@ -1,0 +1,67 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{cluster, completion, config, consume, dev, format, produce, serve, topic};
+use crate::exit;
+use crate::session::Reach;
+
+/// A Kafka-compatible message broker that never loses an acknowledged record.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast", version, after_help = exit::CODES, propagate_version = false)]
+pub(crate) struct Cli {
+    /// Where the cluster is, and how data is printed.
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What the tool can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a broker until SIGTERM or Ctrl-C
+    Serve(serve::Serve),
+    /// Prepare an empty disk for a broker, or write the formation document of a new cluster
+    Format(format::Format),
+    /// Run a cluster on this machine to try things out, and break its brokers on purpose
+    Dev(dev::Dev),
+    /// Create, list, describe, change and delete topics
+    #[command(subcommand)]
+    Topic(topic::Topic),
+    /// Write the lines of standard input to a topic as records
+    Produce(produce::Produce),
+    /// Print the records of a topic
+    Consume(consume::Consume),
+    /// Show and change settings, or explain a Kafka configuration file
+    #[command(subcommand)]
+    Config(config::Config),
+    /// Show the brokers, the metadata quorum and the partitions that lack replicas
+    #[command(subcommand)]
+    Cluster(cluster::Cluster),
+    /// Look for what endangers records or availability, and say how to mend it
+    Doctor,
+    /// Print the completions for a shell
+    Completion(completion::Completion),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_may_follow_the_command() {
+        let cli = Cli::parse_from(["holdfast", "topic", "list", "-b", "h:1", "-o", "json"]);
+        assert_eq!(cli.reach.bootstrap, "h:1");
+        assert!(cli.reach.is_json());
+        Cli::try_parse_from(["holdfast", "topic"]).unwrap_err();
+    }
+}

@@ -1,0 +1,38 @@
+//! One file for each command: its arguments and what it does.
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+use crate::session::block_on;
+
+pub(crate) mod cluster;
+pub(crate) mod completion;
+pub(crate) mod config;
+pub(crate) mod consume;
+pub(crate) mod dev;
+pub(crate) mod doctor;
+pub(crate) mod format;
+pub(crate) mod produce;
+pub(crate) mod serve;
+pub(crate) mod topic;
+
+/// Does what the command line asks for.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let reach = cli.reach;
+    match cli.command {
+        Command::Serve(serve) => serve::run(serve)?,
+        Command::Format(format) => format::run(format)?,
+        Command::Dev(dev) => return dev::run(dev, &reach),
+        Command::Topic(topic) => block_on(topic::run(topic, &reach))?,
+        Command::Produce(produce) => return block_on(produce::run(produce, &reach)),
+        Command::Consume(consume) => block_on(consume::run(consume, &reach))?,
+        Command::Config(config) => match config {
+            config::Config::Explain(file) => config::explain(&file, &reach)?,
+            online => block_on(config::run(online, &reach))?,
+        },
+        Command::Cluster(cluster::Cluster::Describe) => block_on(cluster::describe(&reach))?,
+        Command::Doctor => return block_on(doctor::run(&reach)),
+        Command::Completion(completion) => completion::run(&completion)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,247 @@
+//! `holdfast format`: writes the formation document of a new cluster, and gives disks an identity.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::Context;
+use clap::Args;
+use holdfast_broker::serve::{self, Document, Voter};
+use holdfast_model::{BrokerId, ClusterId};
+use holdfast_runtime::config::HostPort;
+use uuid::Uuid;
+
+use crate::output;
+
+/// Far more than any formation document.
+const DOCUMENT_BYTES: u64 = 1 << 20;
+
+/// Prepare an empty disk for a broker, or write the formation document of a new cluster.
+///
+/// A new cluster is formed once: write its document with --new-cluster, copy it to every voter, and
+/// format each voter's disk with it. A broker that joins a cluster later is formatted with the
+/// cluster's id instead, and waits until the cluster admits it.
+#[derive(Args, Debug)]
+pub(crate) struct Format {
+    /// The directory to prepare
+    #[arg(
+        long,
+        value_name = "DIR",
+        required_unless_present = "new_cluster",
+        requires = "broker_id"
+    )]
+    data_dir: Option<PathBuf>,
+    /// The broker's number, which it keeps for ever
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i32).range(0..))]
+    broker_id: Option<i32>,
+    /// The formation document: to be read, or with --new-cluster to be written (standard output if
+    /// not given)
+    #[arg(long, value_name = "FILE")]
+    formation: Option<PathBuf>,
+    /// The id of the cluster to join, for a broker that is not in a formation document
+    #[arg(long, value_name = "ID", conflicts_with = "formation")]
+    cluster_id: Option<ClusterName>,
+    /// Draw a cluster id and write a formation document
+    #[arg(long, requires = "voters", conflicts_with_all = ["data_dir", "broker_id", "cluster_id"])]
+    new_cluster: bool,
+    /// With --new-cluster: a broker that votes, and the address for other brokers, as
+    /// 0@host:9192/zone; once for each, three or five in all
+    #[arg(
+        long = "voter",
+        value_name = "ID@HOST:PORT/ZONE",
+        requires = "new_cluster"
+    )]
+    voters: Vec<VoterName>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ClusterName(ClusterId);
+
+impl FromStr for ClusterName {
+    type Err = String;
+
+    /// Kafka's 22 characters, as brokers print the id, or a UUID, as the document holds it.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(id) = Uuid::parse_str(text) {
+            return Ok(Self(ClusterId(id)));
+        }
+        from_base64(text)
+            .map(|id| ClusterId(Uuid::from_u128(id)))
+            // Spare bits in the last character would make two texts mean one id.
+            .filter(|id| id.to_string() == text)
+            .map(Self)
+            .ok_or_else(|| "expected a cluster id of 22 characters, or a UUID".to_owned())
+    }
+}
+
+fn from_base64(text: &str) -> Option<u128> {
+    if text.len() != 22 {
+        return None;
+    }
+    let mut value: u128 = 0;
+    for (index, byte) in text.bytes().enumerate() {
+        let sextet = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'-' => 62,
+            b'_' => 63,
+            _ => return None,
+        };
+        // The last character carries two bits.
+        value = if index == 21 {
+            (value << 2) | u128::from(sextet >> 4)
+        } else {
+            (value << 6) | u128::from(sextet)
+        };
+    }
+    Some(value)
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct VoterName(Voter);
+
+impl FromStr for VoterName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?}: expected id@host:port or id@host:port/zone");
+        let (id, place) = text.split_once('@').ok_or_else(wrong)?;
+        let (address, zone) = match place.split_once('/') {
+            Some((_, "")) => return Err(wrong()),
+            Some((address, zone)) => (address, Some(zone.to_owned())),
+            None => (place, None),
+        };
+        let address: HostPort = address.parse()?;
+        if address.is_wildcard() {
+            return Err(format!(
+                "{text:?}: other brokers cannot connect to a wildcard"
+            ));
+        }
+        let id: u16 = id.parse().map_err(|_wrong| wrong())?;
+        Ok(Self(Voter {
+            broker: BrokerId(i32::from(id)),
+            host: address.host,
+            port: address.port,
+            zone,
+        }))
+    }
+}
+
+/// Writes the document, or prepares the disk.
+pub(crate) fn run(format: Format) -> anyhow::Result<()> {
+    if format.new_cluster {
+        let voters = format.voters.into_iter().map(|voter| voter.0).collect();
+        return write_document(voters, format.formation.as_deref());
+    }
+    let (Some(data_dir), Some(broker)) = (format.data_dir, format.broker_id) else {
+        anyhow::bail!("--data-dir and --broker-id are needed");
+    };
+    let document = format.formation.as_deref().map(read_document).transpose()?;
+    let cluster = format.cluster_id.map(|name| name.0);
+    anyhow::ensure!(
+        document.is_some() || cluster.is_some(),
+        "give --formation FILE to form a new cluster, or --cluster-id ID to join one"
+    );
+    let identity = serve::format(&data_dir, BrokerId(broker), document.as_deref(), cluster)?;
+    output::note(&format!(
+        "{} is now the disk of broker {} in cluster {}, incarnation {}",
+        data_dir.display(),
+        identity.broker,
+        identity.cluster,
+        identity.incarnation
+    ));
+    Ok(())
+}
+
+fn read_document(path: &Path) -> anyhow::Result<String> {
+    use std::io::Read;
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(DOCUMENT_BYTES).read_to_string(&mut text))
+        .with_context(|| format!("cannot read the formation document {}", path.display()))?;
+    Ok(text)
+}
+
+fn write_document(voters: Vec<Voter>, path: Option<&Path>) -> anyhow::Result<()> {
+    let cluster = ClusterId(Uuid::new_v4());
+    let text = Document::new(cluster, voters)?.render()?;
+    let Some(path) = path else {
+        output::print(&text)?;
+        return Ok(());
+    };
+    // Never over another one: disks may have been formatted with it.
+    let written = std::fs::File::options()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        });
+    written.with_context(|| format!("cannot write the document {}", path.display()))?;
+    output::note(&format!("{}: cluster {cluster}", path.display()));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn voters_have_an_address_and_maybe_a_zone() {
+        let voter = |text: &str| text.parse::<VoterName>().map(|v| v.0);
+        let expected = Voter {
+            broker: BrokerId(2),
+            host: "10.0.0.1".to_owned(),
+            port: 9192,
+            zone: Some("b".to_owned()),
+        };
+        assert_eq!(voter("2@10.0.0.1:9192/b"), Ok(expected.clone()));
+        let without = Voter {
+            zone: None,
+            ..expected
+        };
+        assert_eq!(voter("2@10.0.0.1:9192"), Ok(without));
+        for wrong in [
+            "",
+            "h:1",
+            "-1@h:1",
+            "1@h",
+            "1@h:1/",
+            "x@h:1/a",
+            "1@0.0.0.0:1",
+        ] {
+            voter(wrong).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_cluster_id_reads_back_as_it_prints() {
+        for value in [1, u128::MAX, 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef] {
+            let id = ClusterId(Uuid::from_u128(value));
+            assert_eq!(id.to_string().parse(), Ok(ClusterName(id)));
+            assert_eq!(id.0.to_string().parse(), Ok(ClusterName(id)));
+        }
+        for wrong in [
+            "",
+            "abc",
+            "AAAAAAAAAAAAAAAAAAAAA!",
+            "AAAAAAAAAAAAAAAAAAAAAB",
+        ] {
+            wrong.parse::<ClusterName>().unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_document_is_never_written_over_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("formation.toml");
+        let voters = || vec!["0@h:1/a".parse::<VoterName>().unwrap().0];
+        write_document(voters(), Some(&path)).unwrap();
+        let first = read_document(&path).unwrap();
+        assert_eq!(Document::parse(&first).unwrap().voters(), voters());
+        write_document(voters(), Some(&path)).unwrap_err();
+        assert_eq!(read_document(&path).unwrap(), first);
+    }
+}
