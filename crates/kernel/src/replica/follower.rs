@@ -151,6 +151,9 @@ impl Follower {
     /// not even for a leader (`INV-KNOWN-HW-KEPT`).
     pub fn on_start(&mut self, start: &Start) -> Result<StartAction, RefusedReason> {
         self.check_session(start.session, start.leader_epoch, SessionState::Opened)?;
+        if start.broker_epoch != self.broker_epoch {
+            return Err(RefusedReason::NoSession);
+        }
         let known = self.log.known_high_watermark();
         let from = if self.planted == Planted::TruncateToHighWatermark && !start.reset {
             self.high_watermark.min(start.from)

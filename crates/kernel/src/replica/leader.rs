@@ -208,6 +208,7 @@ impl Leader {
         Some(Start {
             session: opened.session,
             leader_epoch: self.epoch,
+            broker_epoch: opened.broker_epoch,
             from,
             reset,
             producers: if reset {

@@ -39,6 +39,8 @@ pub struct Start {
     pub session: SessionId,
     /// The leader's epoch.
     pub leader_epoch: LeaderEpoch,
+    /// The follower's registration, whose log was compared: a later process holds another log.
+    pub broker_epoch: BrokerEpoch,
     /// Where the next append begins: the follower truncates to it, or starts anew at it.
     pub from: Offset,
     /// Whether the follower shares nothing with the leader and starts anew.

@@ -26,6 +26,7 @@ fn items() -> Vec<Item> {
             Start {
                 session,
                 leader_epoch: LeaderEpoch(4),
+                broker_epoch: BrokerEpoch(6),
                 from: Offset(80),
                 reset: true,
                 producers: vec![ProducerEntry {

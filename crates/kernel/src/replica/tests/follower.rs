@@ -75,6 +75,21 @@ fn an_open_that_arrives_twice_does_not_cut_to_where_the_log_stood_long_ago() {
 }
 
 #[test]
+fn a_start_meant_for_the_process_before_does_not_cut_the_log_of_the_one_after() {
+    let mut leads = leader(log(&[(1, 3)]), &view(6, 1, &[0, 1]));
+    let mut before = follower(1, ReplicaLog::empty());
+    let epoch = leads.open(BrokerId(1), SessionId(4)).expect("a replica");
+    let opened = before.on_open(epoch, SessionId(4)).expect("opened");
+    let start = leads.on_opened(&opened, Monotonic(0)).expect("a start");
+    // The process copied three batches, was killed, and is registered anew; a copy of Open reached
+    // it first.
+    let mut after = Follower::new(replica(1), BrokerEpoch(50), log(&[(1, 3)]), Planted::None);
+    after.on_open(epoch, SessionId(4)).expect("opened");
+    assert_eq!(after.on_start(&start), Err(RefusedReason::NoSession));
+    assert_eq!(after.log().log_end(), Offset(30));
+}
+
+#[test]
 fn schedule_10_nothing_below_the_known_high_watermark_is_given_up() {
     let mut leads = leader(log(&[(1, 3)]), &view(6, 1, &[0, 1]));
     let mut known = log(&[(1, 5)]);
