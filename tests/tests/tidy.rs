@@ -1,0 +1,213 @@
+//! Style as a test: dependency arrows, file lengths, links, words, the README's table of crates.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Which crate may depend on which: nothing else is allowed, in no kind of dependency but tests'.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("kernel", &["model"]),
+    ("wire", &["model"]),
+    ("rocks", &[]),
+    ("store", &["model", "rocks"]),
+    ("rpc", &["model"]),
+    ("quorum", &["kernel", "model", "rpc", "store"]),
+    ("runtime", &["model"]),
+    ("client", &["model", "wire"]),
+    ("broker", &["kernel", "model", "quorum", "rpc", "runtime", "store", "wire"]),
+    ("cli", &["broker", "client", "model", "runtime", "wire"]),
+    ("sim", &["kernel", "model"]),
+    ("tests", &["client", "kernel", "model", "wire"]),
+];
+
+/// Crates that alone may name a library.
+const KEEPERS: &[(&str, &[&str])] = &[
+    ("rocksdb", &["store", "rocks"]),
+    ("librocksdb-sys", &["rocks"]),
+    ("openraft", &["quorum"]),
+    ("kafka-protocol", &["wire"]),
+];
+
+const LONGEST_FILE: usize = 500;
+
+/// Words that mark what is unfinished or says nothing, put together here so that this file may hold
+/// them.
+fn banned_words() -> Vec<String> {
+    [("FIX", "ME"), ("TO", "DO"), ("X", "XX"), ("HA", "CK")]
+        .map(|(front, back)| format!("{front}{back}"))
+        .to_vec()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Every file that git tracks or would track.
+fn files() -> Vec<PathBuf> {
+    let listed = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root())
+        .output()
+        .expect("git lists the files");
+    assert!(listed.status.success(), "git ls-files failed");
+    String::from_utf8(listed.stdout)
+        .expect("names are UTF-8")
+        .lines()
+        .map(PathBuf::from)
+        .filter(|path| root().join(path).is_file())
+        .collect()
+}
+
+fn text(path: &Path) -> String {
+    let bytes = std::fs::read(root().join(path)).expect("a listed file can be read");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn with_ending(ending: &str) -> Vec<PathBuf> {
+    files().into_iter().filter(|path| path.extension().is_some_and(|e| e == ending)).collect()
+}
+
+fn metadata() -> serde_json::Value {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo describes the workspace");
+    serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON")
+}
+
+/// The normal dependencies of each crate of the workspace, by short names.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().expect("packages");
+    let short = |name: &str| name.strip_prefix("holdfast-").unwrap_or(name).to_owned();
+    packages
+        .iter()
+        .map(|package| {
+            let normal = package["dependencies"].as_array().expect("dependencies").iter();
+            let names = normal
+                .filter(|dependency| dependency["kind"].is_null())
+                .filter_map(|dependency| dependency["name"].as_str())
+                .map(short)
+                .collect();
+            (short(package["name"].as_str().expect("a name")), names)
+        })
+        .collect()
+}
+
+#[test]
+fn dependencies_follow_the_arrows() {
+    let allowed: BTreeMap<&str, BTreeSet<&str>> =
+        ARROWS.iter().map(|(from, to)| (*from, to.iter().copied().collect())).collect();
+    let actual = dependencies();
+    let members: BTreeSet<&str> = actual.keys().map(String::as_str).collect();
+    assert_eq!(members, allowed.keys().copied().collect(), "the list of crates");
+    for (from, to) in &actual {
+        for name in to.iter().filter(|name| members.contains(name.as_str())) {
+            assert!(allowed[from.as_str()].contains(name.as_str()), "{from} -> {name}");
+        }
+        for (library, keepers) in KEEPERS {
+            let names = to.contains(*library);
+            assert!(!names || keepers.contains(&from.as_str()), "{from} names {library}");
+        }
+    }
+}
+
+#[test]
+fn no_source_file_is_longer_than_the_limit() {
+    let long: Vec<String> = with_ending("rs")
+        .into_iter()
+        .filter(|path| {
+            let is_test = path.components().any(|part| part.as_os_str() == "tests");
+            let is_tests_file = path.file_name().is_some_and(|name| name == "tests.rs");
+            !is_test && !is_tests_file
+        })
+        .map(|path| (text(&path).lines().count(), path))
+        .filter(|(lines, _)| *lines > LONGEST_FILE)
+        .map(|(lines, path)| format!("{} has {lines} lines", path.display()))
+        .collect();
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+#[test]
+fn no_file_is_named_mod_or_says_nothing() {
+    let bad = ["mod.rs", "utils.rs", "util.rs", "helpers.rs", "common.rs", "types.rs", "misc.rs"];
+    for path in with_ending("rs") {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        assert!(!bad.contains(&name), "{}", path.display());
+    }
+}
+
+#[test]
+fn nothing_unfinished_is_marked() {
+    for path in ["rs", "toml", "md", "py", "java", "sh"].iter().flat_map(|e| with_ending(e)) {
+        let text = text(&path);
+        for word in banned_words() {
+            let found = text
+                .split(|c: char| !c.is_ascii_alphanumeric())
+                .any(|token| token == word);
+            assert!(!found, "{} holds {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn links_in_pages_lead_somewhere() {
+    let mut broken = Vec::new();
+    for page in with_ending("md") {
+        let folder = page.parent().unwrap_or(Path::new("")).to_owned();
+        for target in text(&page).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = target.split('#').next().unwrap_or_default();
+            let outside = file.is_empty() || file.contains("://") || file.contains(' ');
+            if !outside && !root().join(&folder).join(file).exists() {
+                broken.push(format!("{} -> {target}", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn the_readme_lists_every_crate() {
+    let readme = text(Path::new("README.md"));
+    for (name, _) in ARROWS {
+        assert!(readme.contains(&format!("| [{name}](")), "no row for {name}");
+    }
+}
+
+#[test]
+fn every_decision_says_what_would_change_it() {
+    for page in with_ending("md").iter().filter(|p| p.starts_with("docs/adr")) {
+        let text = text(page);
+        for heading in ["## Context", "## Decision", "## Consequences", "## What would change"] {
+            assert!(text.contains(heading), "{} lacks {heading}", page.display());
+        }
+    }
+}
+
+#[test]
+fn every_invariant_of_the_protocol_page_is_named_in_code() {
+    let page = text(Path::new("docs/replication.md"));
+    let sources: String = with_ending("rs").iter().map(|path| text(path)).collect();
+    let names: BTreeSet<&str> = page
+        .split(|c: char| !(c.is_ascii_uppercase() || c == '-'))
+        .filter(|word| word.starts_with("INV-") && word.len() > 4)
+        .collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        let name = name.trim_end_matches('-');
+        assert!(sources.contains(name), "{name} is in no source file");
+    }
+}
+
+#[test]
+fn nothing_names_the_place_where_it_was_written() {
+    let folders = [["/wo", "rk/"].concat(), ["..", "/shared"].concat()];
+    for path in files().iter().filter(|path| path.extension().is_some_and(|e| e != "lock")) {
+        let text = text(path);
+        for folder in &folders {
+            assert!(!text.contains(folder), "{} names {folder}", path.display());
+        }
+    }
+}
