@@ -24,6 +24,8 @@ pub mod produce;
 mod repeated;
 mod resource_kind;
 #[cfg(test)]
+mod served;
+#[cfg(test)]
 mod testing;
 mod text;
 mod wait;
@@ -75,6 +77,7 @@ impl RequestContext {
     }
 
     /// The context of one request.
+    #[must_use]
     pub fn of_request(&self, client_id: Option<&str>) -> Self {
         Self { client_id: client_id.map(Arc::from), ..self.clone() }
     }

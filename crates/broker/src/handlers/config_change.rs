@@ -61,7 +61,10 @@ pub(super) async fn decide(
     if alterations.is_empty() {
         return results;
     }
-    let command = Command::AlterConfigs { alterations: alterations.clone(), validate_only };
+    let command = Command::AlterConfigs {
+        alterations: alterations.clone(),
+        validate_only,
+    };
     let outcomes = match broker.decide(command).await {
         Outcome::ConfigsAltered(outcomes) => outcomes,
         other => {
@@ -76,7 +79,10 @@ pub(super) async fn decide(
         .map(|(alteration, _)| alteration)
         .collect();
     // Late is not wrong: the change is committed.
-    wait::until(broker, PATIENCE, |image| done.iter().all(|done| shows(image, done))).await;
+    wait::until(broker, PATIENCE, |image| {
+        done.iter().all(|done| shows(image, done))
+    })
+    .await;
     for (place, outcome) in places.into_iter().zip(outcomes) {
         results[place] = outcome;
     }
@@ -91,7 +97,9 @@ fn alteration(
 ) -> Result<AlterConfig, Failure> {
     let invalid = |message: String| Failure::new(ErrorCode::InvalidRequest, message);
     if twice.contains(&(wish.kind, &*wish.name)) {
-        return Err(invalid("Each resource must appear at most once.".to_owned()));
+        return Err(invalid(
+            "Each resource must appear at most once.".to_owned(),
+        ));
     }
     let resource = match wish.kind {
         TOPIC if !context.authorize(Operation::Alter, &wish.name) => {
@@ -126,7 +134,10 @@ fn alteration(
         .map(|(key, _, _)| key.as_str())
         .collect();
     if !nulls.is_empty() {
-        return Err(invalid(format!("Null value not supported for : {}", nulls.join(","))));
+        return Err(invalid(format!(
+            "Null value not supported for : {}",
+            nulls.join(",")
+        )));
     }
     let operations = wish.changes.iter().map(|(key, operation, value)| {
         let value = value.clone().unwrap_or_default();
@@ -140,7 +151,11 @@ fn alteration(
         Ok((key.clone(), operation))
     });
     let operations = operations.collect::<Result<_, _>>()?;
-    Ok(AlterConfig { resource, replace_all: wish.replace_all, operations })
+    Ok(AlterConfig {
+        resource,
+        replace_all: wish.replace_all,
+        operations,
+    })
 }
 
 /// Whether an image shows a change. Lists are taken at their word: what they become depends on what
@@ -154,11 +169,14 @@ fn shows(image: &ClusterImage, alteration: &AlterConfig) -> bool {
         ConfigResource::Cluster => &image.cluster_configs,
         ConfigResource::Broker(_) => return true,
     };
-    alteration.operations.iter().all(|(key, operation)| match operation {
-        ConfigOperation::Set(value) => configs.get(key) == Some(value),
-        ConfigOperation::Delete => !configs.contains_key(key),
-        ConfigOperation::Append(_) | ConfigOperation::Subtract(_) => true,
-    })
+    alteration
+        .operations
+        .iter()
+        .all(|(key, operation)| match operation {
+            ConfigOperation::Set(value) => configs.get(key) == Some(value),
+            ConfigOperation::Delete => !configs.contains_key(key),
+            ConfigOperation::Append(_) | ConfigOperation::Subtract(_) => true,
+        })
 }
 
 #[cfg(test)]
@@ -170,7 +188,12 @@ mod tests {
         let changes = changes.iter().map(|(key, operation, value)| {
             ((*key).to_owned(), *operation, value.map(str::to_owned))
         });
-        Wish { kind, name: name.to_owned(), replace_all: false, changes: changes.collect() }
+        Wish {
+            kind,
+            name: name.to_owned(),
+            replace_all: false,
+            changes: changes.collect(),
+        }
     }
 
     fn ask(wish: &Wish) -> Result<AlterConfig, Failure> {
@@ -179,8 +202,12 @@ mod tests {
 
     #[test]
     fn every_operation_comes_through() {
-        let changes: &[(&str, i8, Option<&str>)] =
-            &[("a", SET, Some("1")), ("b", DELETE, None), ("c", 2, Some("x")), ("d", 3, Some("y"))];
+        let changes: &[(&str, i8, Option<&str>)] = &[
+            ("a", SET, Some("1")),
+            ("b", DELETE, None),
+            ("c", 2, Some("x")),
+            ("d", 3, Some("y")),
+        ];
         let altered = ask(&wish(TOPIC, "t", changes)).unwrap();
         assert_eq!(altered.resource, ConfigResource::Topic("t".to_owned()));
         let operations: Vec<_> = altered.operations.into_iter().map(|(_, op)| op).collect();
@@ -197,7 +224,10 @@ mod tests {
 
     #[test]
     fn brokers_are_asked_themselves_and_all_of_them_by_no_name() {
-        assert_eq!(ask(&wish(BROKER, "", &[])).unwrap().resource, ConfigResource::Cluster);
+        assert_eq!(
+            ask(&wish(BROKER, "", &[])).unwrap().resource,
+            ConfigResource::Cluster
+        );
         let own = ask(&wish(BROKER, "1", &[])).unwrap().resource;
         assert_eq!(own, ConfigResource::Broker(BrokerId(1)));
         for name in ["2", "one"] {
@@ -217,7 +247,10 @@ mod tests {
             let failure = ask(&wish(TOPIC, "t", changes)).unwrap_err();
             assert_eq!(failure.code, ErrorCode::InvalidRequest, "{changes:?}");
         }
-        assert_eq!(ask(&wish(77, "t", &[])).unwrap_err().message, "Unknown resource type 77");
+        assert_eq!(
+            ask(&wish(77, "t", &[])).unwrap_err().message,
+            "Unknown resource type 77"
+        );
         let topic = wish(TOPIC, "t", &[]);
         let twice = HashSet::from([(TOPIC, "t")]);
         let failure = alteration(BrokerId(1), &context(), &topic, &twice).unwrap_err();

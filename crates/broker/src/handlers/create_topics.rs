@@ -39,7 +39,10 @@ pub async fn handle(
     let outcomes = if plan.wanted.is_empty() {
         Vec::new()
     } else {
-        let command = Command::CreateTopics { topics: plan.wanted.clone(), validate_only };
+        let command = Command::CreateTopics {
+            topics: plan.wanted.clone(),
+            validate_only,
+        };
         match broker.decide(command).await {
             Outcome::TopicsCreated(results) => results,
             other => {
@@ -49,7 +52,11 @@ pub async fn handle(
         }
     };
     if !validate_only {
-        let ids: Vec<TopicId> = outcomes.iter().flatten().map(|created| created.id).collect();
+        let ids: Vec<TopicId> = outcomes
+            .iter()
+            .flatten()
+            .map(|created| created.id)
+            .collect();
         // Late is not wrong: the topics exist, and a client that does not find them asks again.
         wait::until(broker, limit, |image| are_led(image, &ids)).await;
     }
@@ -60,10 +67,12 @@ pub async fn handle(
 
 fn are_led(image: &ClusterImage, ids: &[TopicId]) -> bool {
     ids.iter().all(|id| {
-        image
-            .topics
-            .get(id)
-            .is_some_and(|topic| topic.partitions.iter().all(|record| record.leader.is_some()))
+        image.topics.get(id).is_some_and(|topic| {
+            topic
+                .partitions
+                .iter()
+                .all(|record| record.leader.is_some())
+        })
     })
 }
 
@@ -76,11 +85,14 @@ struct Plan {
 
 impl Plan {
     fn of(context: &RequestContext, topics: Vec<CreatableTopic>) -> Self {
-        let twice: HashSet<String> =
-            repeated(topics.iter().map(|topic| topic.name.to_string()));
-        let mut plan = Self { wanted: Vec::new(), refused: Vec::new() };
+        let twice: HashSet<String> = repeated(topics.iter().map(|topic| topic.name.to_string()));
+        let mut plan = Self {
+            wanted: Vec::new(),
+            refused: Vec::new(),
+        };
         for name in &twice {
-            plan.refused.push((name.clone(), failure::duplicate_topic()));
+            plan.refused
+                .push((name.clone(), failure::duplicate_topic()));
         }
         for topic in topics {
             let name = topic.name.to_string();
@@ -106,8 +118,11 @@ impl Plan {
         validate_only: bool,
         layers: &Layers<'_>,
     ) -> CreateTopicsResponse {
-        let mut topics: Vec<CreatableTopicResult> =
-            self.refused.iter().map(|(name, failure)| refused(name, failure)).collect();
+        let mut topics: Vec<CreatableTopicResult> = self
+            .refused
+            .iter()
+            .map(|(name, failure)| refused(name, failure))
+            .collect();
         let mut told = 0;
         for (wanted, outcome) in self.wanted.iter().zip(outcomes) {
             topics.push(match outcome {
@@ -136,7 +151,11 @@ fn new_topic(asked: CreatableTopic) -> Result<NewTopic, Failure> {
     let mut assignments: BTreeMap<i32, Vec<BrokerId>> = BTreeMap::new();
     for assignment in asked.assignments {
         let index = assignment.partition_index;
-        let brokers = assignment.broker_ids.into_iter().map(|id| BrokerId(id.0)).collect();
+        let brokers = assignment
+            .broker_ids
+            .into_iter()
+            .map(|id| BrokerId(id.0))
+            .collect();
         if assignments.insert(index, brokers).is_some() {
             return Err(Failure::new(
                 ErrorCode::InvalidReplicaAssignment,
@@ -155,7 +174,10 @@ fn new_topic(asked: CreatableTopic) -> Result<NewTopic, Failure> {
     if !nulls.is_empty() {
         return Err(Failure::new(
             ErrorCode::InvalidConfig,
-            format!("Null value not supported for topic configs: {}", nulls.join(",")),
+            format!(
+                "Null value not supported for topic configs: {}",
+                nulls.join(",")
+            ),
         ));
     }
     Ok(NewTopic {
@@ -178,7 +200,11 @@ fn refused(name: &str, failure: &Failure) -> CreatableTopicResult {
 fn created(wanted: &NewTopic, made: &TopicCreated, validate_only: bool) -> CreatableTopicResult {
     CreatableTopicResult::default()
         .with_name(topic_name(&wanted.name))
-        .with_topic_id(if validate_only { Uuid::nil() } else { made.id.0 })
+        .with_topic_id(if validate_only {
+            Uuid::nil()
+        } else {
+            made.id.0
+        })
         .with_error_message(None)
         .with_num_partitions(made.partitions)
         .with_replication_factor(made.replication_factor)
@@ -216,8 +242,14 @@ mod tests {
 
     #[test]
     fn names_given_twice_are_refused_once_and_the_rest_goes_on() {
-        let plan = Plan::of(&context(), vec![asked("a"), asked("b"), asked("a"), asked("a")]);
-        assert_eq!(plan.wanted.iter().map(|t| &*t.name).collect::<Vec<_>>(), ["b"]);
+        let plan = Plan::of(
+            &context(),
+            vec![asked("a"), asked("b"), asked("a"), asked("a")],
+        );
+        assert_eq!(
+            plan.wanted.iter().map(|t| &*t.name).collect::<Vec<_>>(),
+            ["b"]
+        );
         assert_eq!(plan.refused, [("a".to_owned(), failure::duplicate_topic())]);
     }
 
@@ -225,14 +257,23 @@ mod tests {
     fn minus_one_is_the_default_and_zero_is_not() {
         let topic = new_topic(asked("a")).unwrap();
         assert_eq!((topic.partitions, topic.replication_factor), (None, None));
-        let topic =
-            new_topic(asked("a").with_num_partitions(0).with_replication_factor(-2)).unwrap();
-        assert_eq!((topic.partitions, topic.replication_factor), (Some(0), Some(-2)));
+        let topic = new_topic(
+            asked("a")
+                .with_num_partitions(0)
+                .with_replication_factor(-2),
+        )
+        .unwrap();
+        assert_eq!(
+            (topic.partitions, topic.replication_factor),
+            (Some(0), Some(-2))
+        );
     }
 
     #[test]
     fn null_settings_and_repeated_assignments_are_refused() {
-        let null = CreatableTopicConfig::default().with_name(text("retention.ms")).with_value(None);
+        let null = CreatableTopicConfig::default()
+            .with_name(text("retention.ms"))
+            .with_value(None);
         let failure = new_topic(asked("a").with_configs(vec![null])).unwrap_err();
         assert_eq!(failure.code, ErrorCode::InvalidConfig);
         let zero = CreatableReplicaAssignment::default();
@@ -245,13 +286,23 @@ mod tests {
         let config = CreatableTopicConfig::default()
             .with_name(text("retention.ms"))
             .with_value(Some(text("5")));
-        let topics = vec![asked("a"), asked("a"), asked("b").with_configs(vec![config])];
+        let topics = vec![
+            asked("a"),
+            asked("a"),
+            asked("b").with_configs(vec![config]),
+        ];
         let none = BTreeMap::new();
-        let layers = Layers { cluster: &none, file: &none };
+        let layers = Layers {
+            cluster: &none,
+            file: &none,
+        };
         for version in Api::CreateTopics.served() {
             let plan = Plan::of(&context(), topics.clone());
-            let made =
-                TopicCreated { id: plan.wanted[0].id, partitions: 3, replication_factor: 2 };
+            let made = TopicCreated {
+                id: plan.wanted[0].id,
+                partitions: 3,
+                replication_factor: 2,
+            };
             let answer = plan.answer(version, &[Ok(made.clone())], false, &layers);
             response::encode_message(1, Api::CreateTopics, version, &answer).unwrap();
             let made_row = &answer.topics[1];

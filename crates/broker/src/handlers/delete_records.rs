@@ -35,13 +35,19 @@ pub async fn handle(
         deletions.push(begin(broker, context, topic));
     }
     settle(broker, &mut deletions, limit).await;
-    let topics = request.topics.into_iter().zip(deletions).map(|(topic, deletions)| {
-        let partitions = topic.partitions.iter().zip(deletions);
-        let partitions =
-            partitions.map(|(asked, deletion)| answer(asked.partition_index, &deletion));
-        let partitions = partitions.collect();
-        DeleteRecordsTopicResult::default().with_name(topic.name).with_partitions(partitions)
-    });
+    let topics = request
+        .topics
+        .into_iter()
+        .zip(deletions)
+        .map(|(topic, deletions)| {
+            let partitions = topic.partitions.iter().zip(deletions);
+            let partitions =
+                partitions.map(|(asked, deletion)| answer(asked.partition_index, &deletion));
+            let partitions = partitions.collect();
+            DeleteRecordsTopicResult::default()
+                .with_name(topic.name)
+                .with_partitions(partitions)
+        });
     DeleteRecordsResponse::default().with_topics(topics.collect())
 }
 
@@ -49,7 +55,10 @@ pub async fn handle(
 #[derive(Debug)]
 enum Deletion {
     /// Waits for the in-sync replicas.
-    UnderWay { partition: Arc<Partition>, to: Offset },
+    UnderWay {
+        partition: Arc<Partition>,
+        to: Offset,
+    },
     /// Every in-sync replica begins here or later.
     Done(Offset),
     /// Refused, or nobody knows.
@@ -162,15 +171,24 @@ mod tests {
         assert_eq!(told(Some(9), false), None);
         assert_eq!(told(Some(10), false), Some((0, 10)));
         assert_eq!(told(Some(12), true), Some((0, 12)));
-        assert_eq!(told(Some(9), true), Some((ErrorCode::RequestTimedOut.code(), -1)));
-        assert_eq!(told(None, false), Some((ErrorCode::NotLeaderOrFollower.code(), -1)));
+        assert_eq!(
+            told(Some(9), true),
+            Some((ErrorCode::RequestTimedOut.code(), -1))
+        );
+        assert_eq!(
+            told(None, false),
+            Some((ErrorCode::NotLeaderOrFollower.code(), -1))
+        );
     }
 
     #[test]
     fn nobody_looks_past_the_deadline() {
         let now = Monotonic(0);
         assert_eq!(next_look(now, now.plus(Duration::from_secs(1))), LOOK);
-        assert_eq!(next_look(now, now.plus(Duration::from_millis(3))).as_millis(), 3);
+        assert_eq!(
+            next_look(now, now.plus(Duration::from_millis(3))).as_millis(),
+            3
+        );
         assert_eq!(next_look(now.plus(LOOK), now), Duration::ZERO);
     }
 }

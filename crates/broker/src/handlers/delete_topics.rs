@@ -53,10 +53,14 @@ type Asked = (Option<String>, Uuid);
 fn asked(version: i16, request: DeleteTopicsRequest) -> Vec<Asked> {
     if version < IDS_FROM {
         let names = request.topic_names.into_iter();
-        return names.map(|name| (Some(name.to_string()), Uuid::nil())).collect();
+        return names
+            .map(|name| (Some(name.to_string()), Uuid::nil()))
+            .collect();
     }
     let topics = request.topics.into_iter();
-    topics.map(|topic| (topic.name.map(|name| name.to_string()), topic.topic_id)).collect()
+    topics
+        .map(|topic| (topic.name.map(|name| name.to_string()), topic.topic_id))
+        .collect()
 }
 
 /// A request sorted into what the controller is asked and what is answered already.
@@ -70,14 +74,19 @@ impl Plan {
     fn of(context: &RequestContext, image: &ClusterImage, asked: Vec<Asked>) -> Self {
         let names_twice: HashSet<String> =
             repeated(asked.iter().filter_map(|(name, _)| name.clone()));
-        let ids = asked.iter().filter(|(name, id)| name.is_none() && !id.is_nil());
+        let ids = asked
+            .iter()
+            .filter(|(name, id)| name.is_none() && !id.is_nil());
         let ids_twice: HashSet<Uuid> = repeated(ids.clone().map(|(_, id)| *id));
         // A topic named once by each way would be deleted under one and missing under the other.
         let named_by_id: HashSet<&str> = ids
             .filter_map(|(_, id)| Some(&*image.topics.get(&TopicId(*id))?.name))
             .collect();
         let mut told: HashSet<Asked> = HashSet::new();
-        let mut plan = Self { wanted: Vec::new(), answers: Vec::new() };
+        let mut plan = Self {
+            wanted: Vec::new(),
+            answers: Vec::new(),
+        };
         for (name, id) in asked {
             let invalid = match &name {
                 Some(_) if !id.is_nil() => {
@@ -115,7 +124,8 @@ impl Plan {
             None => image.topics.get(&TopicId(id)).map(|topic| &*topic.name),
         };
         if known.is_some_and(|known| !context.authorize(Operation::Delete, known)) {
-            self.answers.push(refused(name.as_deref(), id, &failure::topic_denied()));
+            self.answers
+                .push(refused(name.as_deref(), id, &failure::topic_denied()));
             return;
         }
         self.wanted.push(match name {
@@ -214,7 +224,9 @@ mod tests {
     fn old_versions_bring_names_and_answers_fit_every_version() {
         let request = DeleteTopicsRequest::default()
             .with_topic_names(vec![topic_name("a")])
-            .with_topics(vec![DeleteTopicState::default().with_name(Some(topic_name("b")))]);
+            .with_topics(vec![
+                DeleteTopicState::default().with_name(Some(topic_name("b"))),
+            ]);
         assert_eq!(asked(5, request.clone()), [by_name("a")]);
         assert_eq!(asked(6, request), [by_name("b")]);
         for version in Api::DeleteTopics.served() {

@@ -44,7 +44,12 @@ fn describe(
 ) -> DescribeClusterResponse {
     if !context.authorize(Operation::Describe, CLUSTER) {
         let code = ErrorCode::ClusterAuthorizationFailed;
-        return failed(version, request, code, "Cluster authorization failed.".to_owned());
+        return failed(
+            version,
+            request,
+            code,
+            "Cluster authorization failed.".to_owned(),
+        );
     }
     match request.endpoint_type {
         BROKERS => {}
@@ -56,11 +61,19 @@ fn describe(
         }
         unknown => {
             let message = format!("Unsupported endpoint type {unknown}");
-            return failed(version, request, ErrorCode::UnsupportedEndpointType, message);
+            return failed(
+                version,
+                request,
+                ErrorCode::UnsupportedEndpointType,
+                message,
+            );
         }
     }
     let show_fenced = request.include_fenced_brokers && version >= FENCED_FROM;
-    let shown = image.brokers.values().filter(|broker| show_fenced || !broker.fenced);
+    let shown = image
+        .brokers
+        .values()
+        .filter(|broker| show_fenced || !broker.fenced);
     let brokers = shown.filter_map(|broker| {
         let endpoint = broker.endpoint(&context.listener)?;
         let row = DescribeClusterBroker::default()
@@ -72,7 +85,9 @@ fn describe(
         Some(row)
     });
     let answer = DescribeClusterResponse::default()
-        .with_cluster_id(text(image.cluster_id.map_or(String::new(), |id| id.to_string())))
+        .with_cluster_id(text(
+            image.cluster_id.map_or(String::new(), |id| id.to_string()),
+        ))
         .with_controller_id(messages::BrokerId(controller.map_or(-1, |id| id.0)))
         .with_brokers(brokers.collect());
     if request.include_cluster_authorized_operations {
@@ -117,14 +132,25 @@ mod tests {
         let all = plain.clone().with_include_fenced_brokers(true);
         for version in Api::DescribeCluster.served() {
             let answer = ask(version, &plain);
-            let ids: Vec<i32> = answer.brokers.iter().map(|broker| broker.broker_id.0).collect();
+            let ids: Vec<i32> = answer
+                .brokers
+                .iter()
+                .map(|broker| broker.broker_id.0)
+                .collect();
             assert_eq!(ids, [0, 1]);
             assert_eq!(answer.controller_id.0, 1);
-            assert_eq!((&*answer.brokers[0].host, answer.brokers[0].port), ("host-0", 9092));
+            assert_eq!(
+                (&*answer.brokers[0].host, answer.brokers[0].port),
+                ("host-0", 9092)
+            );
             assert_eq!(answer.cluster_authorized_operations, i32::MIN);
         }
         let answer = ask(2, &all);
-        let fenced: Vec<bool> = answer.brokers.iter().map(|broker| broker.is_fenced).collect();
+        let fenced: Vec<bool> = answer
+            .brokers
+            .iter()
+            .map(|broker| broker.is_fenced)
+            .collect();
         assert_eq!(fenced, [false, false, true]);
     }
 
@@ -135,14 +161,20 @@ mod tests {
         assert_eq!(answer.error_code, ErrorCode::MismatchedEndpointType.code());
         assert!(answer.brokers.is_empty());
         let unknown = DescribeClusterRequest::default().with_endpoint_type(7);
-        assert_eq!(ask(2, &unknown).error_code, ErrorCode::UnsupportedEndpointType.code());
+        assert_eq!(
+            ask(2, &unknown).error_code,
+            ErrorCode::UnsupportedEndpointType.code()
+        );
     }
 
     #[test]
     fn operations_are_told_when_asked_for() {
         let request =
             DescribeClusterRequest::default().with_include_cluster_authorized_operations(true);
-        let bits = [5, 7, 8, 9, 10, 11, 12].map(|bit| 1 << bit).iter().sum::<i32>();
+        let bits = [5, 7, 8, 9, 10, 11, 12]
+            .map(|bit| 1 << bit)
+            .iter()
+            .sum::<i32>();
         assert_eq!(ask(0, &request).cluster_authorized_operations, bits);
     }
 }

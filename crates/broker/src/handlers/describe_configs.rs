@@ -76,7 +76,10 @@ fn describe<'a>(
             topic_settings(image, name, &layers)
         }
         BROKER | BROKER_LOGGER if !context.authorize(Operation::Describe, CLUSTER) => {
-            Err(Failure::new(ErrorCode::ClusterAuthorizationFailed, "Cluster authorization failed."))
+            Err(Failure::new(
+                ErrorCode::ClusterAuthorizationFailed,
+                "Cluster authorization failed.",
+            ))
         }
         BROKER if name.is_empty() => Ok(broker::changed(&layers)),
         BROKER => {
@@ -109,7 +112,10 @@ fn topic_settings<'a>(
             let message = "This server does not host this topic-partition.";
             Failure::new(ErrorCode::UnknownTopicOrPartition, message)
         } else {
-            Failure::new(ErrorCode::InvalidTopicException, format!("Topic name {name} is invalid"))
+            Failure::new(
+                ErrorCode::InvalidTopicException,
+                format!("Topic name {name} is invalid"),
+            )
         }
     })?;
     Ok(topic::settings(&record.configs, layers).collect())
@@ -121,7 +127,11 @@ fn within<'a>(
     resource: &DescribeConfigsResource,
     left: &mut usize,
 ) -> Result<Vec<Setting<'a>>, Failure> {
-    if let Some(keys) = resource.configuration_keys.as_ref().filter(|keys| !keys.is_empty()) {
+    if let Some(keys) = resource
+        .configuration_keys
+        .as_ref()
+        .filter(|keys| !keys.is_empty())
+    {
         let keys: HashSet<&str> = keys.iter().map(|key| &**key).collect();
         settings.retain(|setting| keys.contains(setting.name));
     }
@@ -141,9 +151,12 @@ fn answer(
         .with_resource_type(resource.resource_type)
         .with_resource_name(resource.resource_name);
     match described {
-        Ok(settings) => answer
-            .with_error_message(None)
-            .with_configs(settings.iter().map(|setting| row(setting, detail)).collect()),
+        Ok(settings) => answer.with_error_message(None).with_configs(
+            settings
+                .iter()
+                .map(|setting| row(setting, detail))
+                .collect(),
+        ),
         Err(failure) => answer
             .with_error_code(failure.code.code())
             .with_error_message(Some(text(failure.message))),
@@ -151,7 +164,11 @@ fn answer(
 }
 
 fn row(setting: &Setting<'_>, detail: Detail) -> DescribeConfigsResourceResult {
-    let synonyms = if detail.synonyms { setting.synonyms.as_slice() } else { &[] };
+    let synonyms = if detail.synonyms {
+        setting.synonyms.as_slice()
+    } else {
+        &[]
+    };
     let synonyms = synonyms.iter().map(|synonym| {
         DescribeConfigsSynonym::default()
             .with_name(text(synonym.name))

@@ -37,7 +37,13 @@ pub fn handle(
         return DescribeQuorumResponse::default()
             .with_error_code(ErrorCode::ClusterAuthorizationFailed.code());
     }
-    describe(&broker.quorum.status(), &broker.image(), &context.listener, version, request)
+    describe(
+        &broker.quorum.status(),
+        &broker.image(),
+        &context.listener,
+        version,
+        request,
+    )
 }
 
 fn describe(
@@ -56,7 +62,10 @@ fn describe(
     }
     let leader = status.leader.map_or(-1, |leader| leader.broker.0);
     let states = |members: &[MemberStatus]| {
-        members.iter().map(|member| state(member, version)).collect::<Vec<_>>()
+        members
+            .iter()
+            .map(|member| state(member, version))
+            .collect::<Vec<_>>()
     };
     let partition = PartitionData::default()
         .with_leader_id(messages::BrokerId(leader))
@@ -108,7 +117,11 @@ fn node(image: &ClusterImage, id: BrokerId, listener: &str) -> Option<Node> {
         .with_name(text(listener))
         .with_host(text(&endpoint.host))
         .with_port(endpoint.port);
-    Some(Node::default().with_node_id(messages::BrokerId(id.0)).with_listeners(vec![listener]))
+    Some(
+        Node::default()
+            .with_node_id(messages::BrokerId(id.0))
+            .with_listeners(vec![listener]),
+    )
 }
 
 fn offset(index: u64) -> i64 {
@@ -127,7 +140,10 @@ mod tests {
     use super::*;
 
     fn replica(id: i32) -> ReplicaId {
-        ReplicaId { broker: BrokerId(id), incarnation: Incarnation(id as u64 + 1) }
+        ReplicaId {
+            broker: BrokerId(id),
+            incarnation: Incarnation(id as u64 + 1),
+        }
     }
 
     fn status() -> Status {
@@ -144,7 +160,10 @@ mod tests {
             high_watermark: 9,
             log_start: 0,
             log_end: 10,
-            voters: vec![member(0, Some(9), Some(1000)), member(1, Some(10), Some(2000))],
+            voters: vec![
+                member(0, Some(9), Some(1000)),
+                member(1, Some(10), Some(2000)),
+            ],
             learners: vec![member(2, None, None)],
         }
     }
@@ -165,16 +184,25 @@ mod tests {
         for version in Api::DescribeQuorum.served() {
             let answer = ask(METADATA_TOPIC, 0, version);
             let row = &answer.topics[0].partitions[0];
-            assert_eq!((row.leader_id.0, row.leader_epoch, row.high_watermark), (1, 5, 9));
+            assert_eq!(
+                (row.leader_id.0, row.leader_epoch, row.high_watermark),
+                (1, 5, 9)
+            );
             assert_eq!((row.current_voters.len(), row.observers.len()), (2, 1));
             assert_eq!(row.observers[0].log_end_offset, UNKNOWN);
             let voter = &row.current_voters[0];
             let time = if version >= TIMES_FROM { 1000 } else { UNKNOWN };
             assert_eq!(voter.last_caught_up_timestamp, time);
-            assert_eq!(answer.nodes.len(), if version >= NODES_FROM { 2 } else { 0 });
+            assert_eq!(
+                answer.nodes.len(),
+                if version >= NODES_FROM { 2 } else { 0 }
+            );
         }
         let nodes = ask(METADATA_TOPIC, 0, 2).nodes;
-        assert_eq!((&*nodes[0].listeners[0].host, nodes[0].listeners[0].port), ("host-0", 9092));
+        assert_eq!(
+            (&*nodes[0].listeners[0].host, nodes[0].listeners[0].port),
+            ("host-0", 9092)
+        );
     }
 
     #[test]

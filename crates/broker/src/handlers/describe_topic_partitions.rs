@@ -48,13 +48,25 @@ fn describe(
     let everything = request.topics.is_empty();
     // Pages go by name, whatever the order of the request.
     let names: BTreeSet<&str> = if everything {
-        image.names.iter().map(|(name, _)| name.as_str()).filter(|name| *name >= from).collect()
+        image
+            .names
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .filter(|name| *name >= from)
+            .collect()
     } else {
         let asked = request.topics.iter().map(|topic| &**topic.name);
         asked.filter(|name| *name >= from).collect()
     };
-    let limit = usize::try_from(request.response_partition_limit).unwrap_or(0).clamp(1, PAGE);
-    let mut page = Page { image, context, left: limit, topics: Vec::new() };
+    let limit = usize::try_from(request.response_partition_limit)
+        .unwrap_or(0)
+        .clamp(1, PAGE);
+    let mut page = Page {
+        image,
+        context,
+        left: limit,
+        topics: Vec::new(),
+    };
     for name in names {
         let first = match cursor {
             Some(cursor) if name == from => cursor.partition_index as usize,
@@ -86,7 +98,8 @@ impl Page<'_> {
         if !self.context.authorize(Operation::Describe, name) {
             // Who asks for everything gets what it may see.
             if !everything {
-                self.topics.push(failed(name, ErrorCode::TopicAuthorizationFailed));
+                self.topics
+                    .push(failed(name, ErrorCode::TopicAuthorizationFailed));
             }
             return None;
         }
@@ -121,7 +134,11 @@ impl Page<'_> {
             .with_topic_id(topic.id.0)
             .with_is_internal(topic.name.starts_with("__"))
             .with_topic_authorized_operations(ALL_OPERATIONS)
-            .with_partitions(shown.map(|(index, record)| self.partition(index, record)).collect())
+            .with_partitions(
+                shown
+                    .map(|(index, record)| self.partition(index, record))
+                    .collect(),
+            )
     }
 
     fn partition(
@@ -133,7 +150,11 @@ impl Page<'_> {
         let members = |list: &[holdfast_kernel::image::IsrMember]| {
             ids(list.iter().map(|member| member.replica.broker))
         };
-        let offline = record.replicas.iter().copied().filter(|id| !self.reaches(*id));
+        let offline = record
+            .replicas
+            .iter()
+            .copied()
+            .filter(|id| !self.reaches(*id));
         DescribeTopicPartitionsResponsePartition::default()
             .with_partition_index(index as i32)
             .with_leader_id(messages::BrokerId(leader.map_or(-1, |id| id.0)))

@@ -19,7 +19,10 @@ pub(super) fn of_all(outcome: Outcome) -> Failure {
         Outcome::Failed(failure) => failure,
         other => {
             tracing::error!(?other, "impossible answer of the controller");
-            Failure::new(ErrorCode::UnknownServerError, "impossible answer of the controller")
+            Failure::new(
+                ErrorCode::UnknownServerError,
+                "impossible answer of the controller",
+            )
         }
     }
 }

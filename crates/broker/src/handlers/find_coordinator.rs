@@ -50,12 +50,7 @@ pub fn handle(
         .with_coordinators(request.coordinator_keys.into_iter().map(answer).collect())
 }
 
-fn verdict(
-    context: &RequestContext,
-    version: i16,
-    kind: i8,
-    key: &str,
-) -> (ErrorCode, StrBytes) {
+fn verdict(context: &RequestContext, version: i16, kind: i8, key: &str) -> (ErrorCode, StrBytes) {
     let denied = match kind {
         GROUP => ErrorCode::GroupAuthorizationFailed,
         TRANSACTION => ErrorCode::TransactionalIdAuthorizationFailed,

@@ -19,17 +19,21 @@ pub async fn handle(
 ) -> IncrementalAlterConfigsResponse {
     let wishes: Vec<Wish> = request.resources.iter().map(wish).collect();
     let results = decide(broker, context, &wishes, request.validate_only).await;
-    let answers = request.resources.into_iter().zip(results).map(|(resource, result)| {
-        let answer = AlterConfigsResourceResponse::default()
-            .with_resource_type(resource.resource_type)
-            .with_resource_name(resource.resource_name);
-        match result {
-            Ok(()) => answer.with_error_message(None),
-            Err(failure) => answer
-                .with_error_code(failure.code.code())
-                .with_error_message(Some(text(failure.message))),
-        }
-    });
+    let answers = request
+        .resources
+        .into_iter()
+        .zip(results)
+        .map(|(resource, result)| {
+            let answer = AlterConfigsResourceResponse::default()
+                .with_resource_type(resource.resource_type)
+                .with_resource_name(resource.resource_name);
+            match result {
+                Ok(()) => answer.with_error_message(None),
+                Err(failure) => answer
+                    .with_error_code(failure.code.code())
+                    .with_error_message(Some(text(failure.message))),
+            }
+        });
     IncrementalAlterConfigsResponse::default().with_responses(answers.collect())
 }
 
@@ -63,7 +67,12 @@ mod tests {
             .with_resource_name(text("0"))
             .with_configs(vec![config]);
         let changes = vec![("a".to_owned(), 3, Some("1".to_owned()))];
-        let expected = Wish { kind: 4, name: "0".to_owned(), replace_all: false, changes };
+        let expected = Wish {
+            kind: 4,
+            name: "0".to_owned(),
+            replace_all: false,
+            changes,
+        };
         assert_eq!(wish(&resource), expected);
     }
 }

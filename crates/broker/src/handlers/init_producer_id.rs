@@ -131,7 +131,9 @@ mod tests {
     #[test]
     fn an_id_comes_with_its_epoch_or_not_at_all() {
         assert_eq!(check(&context(), &plain()), Ok(()));
-        let both = plain().with_producer_id(ProducerId(7)).with_producer_epoch(0);
+        let both = plain()
+            .with_producer_id(ProducerId(7))
+            .with_producer_epoch(0);
         assert_eq!(check(&context(), &both), Ok(()));
         let half = plain().with_producer_id(ProducerId(7));
         assert_eq!(check(&context(), &half), Err(ErrorCode::InvalidRequest));
@@ -142,7 +144,13 @@ mod tests {
     #[test]
     fn transactions_wait_for_a_coordinator() {
         let named = |id: &str| plain().with_transactional_id(Some(TransactionalId(text(id))));
-        assert_eq!(check(&context(), &named("t")), Err(ErrorCode::CoordinatorNotAvailable));
-        assert_eq!(check(&context(), &named("")), Err(ErrorCode::InvalidRequest));
+        assert_eq!(
+            check(&context(), &named("t")),
+            Err(ErrorCode::CoordinatorNotAvailable)
+        );
+        assert_eq!(
+            check(&context(), &named("")),
+            Err(ErrorCode::InvalidRequest)
+        );
     }
 }

@@ -73,7 +73,10 @@ pub async fn handle(
 
 fn duplicates(request: &ListOffsetsRequest) -> HashSet<(&str, i32)> {
     repeated(request.topics.iter().flat_map(|topic| {
-        topic.partitions.iter().map(|asked| (&**topic.name, asked.partition_index))
+        topic
+            .partitions
+            .iter()
+            .map(|asked| (&**topic.name, asked.partition_index))
     }))
 }
 
@@ -98,10 +101,18 @@ struct Found {
 
 impl Found {
     /// There is no such record.
-    const NOTHING: Self = Self { timestamp: -1, offset: -1, epoch: LeaderEpoch::UNKNOWN };
+    const NOTHING: Self = Self {
+        timestamp: -1,
+        offset: -1,
+        epoch: LeaderEpoch::UNKNOWN,
+    };
 
     fn end(offset: Offset, epoch: LeaderEpoch) -> Self {
-        Self { timestamp: -1, offset: offset.0, epoch }
+        Self {
+            timestamp: -1,
+            offset: offset.0,
+            epoch,
+        }
     }
 }
 
@@ -118,9 +129,10 @@ async fn one(
             settled(&offsets)?;
             Ok(Found::end(offsets.high_watermark, offsets.leader_epoch))
         }
-        EARLIEST | EARLIEST_LOCAL => {
-            Ok(Found::end(offsets.log_start, partition.epoch_at(offsets.log_start)))
-        }
+        EARLIEST | EARLIEST_LOCAL => Ok(Found::end(
+            offsets.log_start,
+            partition.epoch_at(offsets.log_start),
+        )),
         // Nothing is tiered.
         LATEST_TIERED => Ok(Found::NOTHING),
         timestamp => match by_time(broker, &partition, &offsets, timestamp).await? {
@@ -150,7 +162,10 @@ async fn by_time(
     offsets: &Offsets,
     timestamp: i64,
 ) -> Result<Option<TimestampedOffset>, ErrorCode> {
-    let range = Range { start: offsets.log_start, end: offsets.high_watermark };
+    let range = Range {
+        start: offsets.log_start,
+        end: offsets.high_watermark,
+    };
     let segments = partition.segments();
     let permit = Arc::clone(&broker.disk_reads).acquire_owned().await;
     let permit = permit.map_err(|_closed| ErrorCode::KafkaStorageError)?;
@@ -195,7 +210,11 @@ fn answer(
         }
         Err(code) => (code, Found::NOTHING),
     };
-    let epoch = if version < EPOCHS_FROM { LeaderEpoch::UNKNOWN } else { found.epoch };
+    let epoch = if version < EPOCHS_FROM {
+        LeaderEpoch::UNKNOWN
+    } else {
+        found.epoch
+    };
     ListOffsetsPartitionResponse::default()
         .with_partition_index(index)
         .with_error_code(code.code())
@@ -214,9 +233,13 @@ mod tests {
 
     #[test]
     fn each_special_timestamp_has_its_first_version() {
-        for (timestamp, first) in
-            [(0, 1), (LATEST, 1), (EARLIEST, 1), (MAX_TIMESTAMP, 7), (EARLIEST_LOCAL, 8)]
-        {
+        for (timestamp, first) in [
+            (0, 1),
+            (LATEST, 1),
+            (EARLIEST, 1),
+            (MAX_TIMESTAMP, 7),
+            (EARLIEST_LOCAL, 8),
+        ] {
             assert!(is_known(timestamp, first), "{timestamp}");
             assert!(first == 1 || !is_known(timestamp, first - 1), "{timestamp}");
         }
@@ -235,14 +258,21 @@ mod tests {
                 .with_name(topic_name(name))
                 .with_partitions(partitions.collect())
         };
-        let request = ListOffsetsRequest::default()
-            .with_topics(vec![topic("a", &[0, 1]), topic("b", &[0]), topic("a", &[1])]);
+        let request = ListOffsetsRequest::default().with_topics(vec![
+            topic("a", &[0, 1]),
+            topic("b", &[0]),
+            topic("a", &[1]),
+        ]);
         assert_eq!(duplicates(&request), HashSet::from([("a", 1)]));
     }
 
     #[test]
     fn answers_fit_every_version() {
-        let found = Found { timestamp: 7, offset: 3, epoch: LeaderEpoch(2) };
+        let found = Found {
+            timestamp: 7,
+            offset: 3,
+            epoch: LeaderEpoch(2),
+        };
         for version in Api::ListOffsets.served() {
             let unsettled = answer(0, version, Err(ErrorCode::OffsetNotAvailable));
             let expected = if version < 5 {

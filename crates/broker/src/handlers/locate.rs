@@ -17,8 +17,13 @@ pub(super) fn by_name(
     partition: i32,
 ) -> Result<Arc<Partition>, ErrorCode> {
     let image = broker.image();
-    let record = image.topic_by_name(topic).ok_or(ErrorCode::UnknownTopicOrPartition)?;
-    broker.replica(TopicPartition { topic: record.id, partition })
+    let record = image
+        .topic_by_name(topic)
+        .ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    broker.replica(TopicPartition {
+        topic: record.id,
+        partition,
+    })
 }
 
 /// Whether a replica may answer somebody who knows the leader epoch `asked` (-1: does not say).

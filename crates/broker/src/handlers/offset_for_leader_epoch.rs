@@ -30,7 +30,9 @@ pub fn handle(
             answer(asked.partition, end)
         });
         let partitions = partitions.collect();
-        OffsetForLeaderTopicResult::default().with_topic(topic.topic).with_partitions(partitions)
+        OffsetForLeaderTopicResult::default()
+            .with_topic(topic.topic)
+            .with_partitions(partitions)
     });
     OffsetForLeaderEpochResponse::default().with_topics(topics.collect())
 }
@@ -42,7 +44,11 @@ fn one(
 ) -> Result<Option<(LeaderEpoch, Offset)>, ErrorCode> {
     let partition = locate::by_name(broker, topic, asked.partition)?;
     let offsets = locate::may_answer(&partition, asked.current_leader_epoch, true)?;
-    Ok(end_of(&partition, &offsets, LeaderEpoch(asked.leader_epoch)))
+    Ok(end_of(
+        &partition,
+        &offsets,
+        LeaderEpoch(asked.leader_epoch),
+    ))
 }
 
 /// The largest epoch not above the one asked for, and where it ends; none if this log cannot know.
@@ -77,10 +83,19 @@ mod tests {
     #[test]
     fn what_is_not_known_is_minus_one() {
         let known = answer(3, Ok(Some((LeaderEpoch(2), Offset(9)))));
-        assert_eq!((known.partition, known.leader_epoch, known.end_offset), (3, 2, 9));
+        assert_eq!(
+            (known.partition, known.leader_epoch, known.end_offset),
+            (3, 2, 9)
+        );
         let unknown = answer(0, Ok(None));
-        assert_eq!((unknown.error_code, unknown.leader_epoch, unknown.end_offset), (0, -1, -1));
+        assert_eq!(
+            (unknown.error_code, unknown.leader_epoch, unknown.end_offset),
+            (0, -1, -1)
+        );
         let fenced = answer(0, Err(ErrorCode::FencedLeaderEpoch));
-        assert_eq!((fenced.error_code, fenced.leader_epoch, fenced.end_offset), (74, -1, -1));
+        assert_eq!(
+            (fenced.error_code, fenced.leader_epoch, fenced.end_offset),
+            (74, -1, -1)
+        );
     }
 }

@@ -22,7 +22,10 @@ mod tests {
 
     #[test]
     fn only_what_occurs_twice_is_repeated() {
-        assert_eq!(repeated(["a", "b", "a", "a", "c"].into_iter()), HashSet::from(["a"]));
+        assert_eq!(
+            repeated(["a", "b", "a", "a", "c"].into_iter()),
+            HashSet::from(["a"])
+        );
         assert_eq!(repeated([1, 2].into_iter()), HashSet::new());
     }
 }

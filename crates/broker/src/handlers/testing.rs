@@ -67,9 +67,15 @@ pub(super) fn put_topic_with(
     partitions: i32,
     configs: &[(&str, &str)],
 ) {
-    let configs: BTreeMap<String, String> =
-        configs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    image.apply(&Change::PutTopic { id: topic_id(number), name: name.to_owned(), configs });
+    let configs: BTreeMap<String, String> = configs
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .collect();
+    image.apply(&Change::PutTopic {
+        id: topic_id(number),
+        name: name.to_owned(),
+        configs,
+    });
     let member = |id: i32| IsrMember {
         replica: image.brokers[&BrokerId(id)].replica(),
         epoch: BrokerEpoch(id as u64 + 1),
@@ -85,7 +91,13 @@ pub(super) fn put_topic_with(
         partition_epoch: PartitionEpoch(7),
     };
     for partition in 0..partitions {
-        let at = TopicPartition { topic: topic_id(number), partition };
-        image.apply(&Change::PutPartition { at, record: record.clone() });
+        let at = TopicPartition {
+            topic: topic_id(number),
+            partition,
+        };
+        image.apply(&Change::PutPartition {
+            at,
+            record: record.clone(),
+        });
     }
 }

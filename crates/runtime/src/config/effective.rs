@@ -39,7 +39,9 @@ impl Config {
             toml::Value::try_from(config).expect("a configuration holds only what TOML can say")
         };
         let (mine, defaults) = (tree(self), tree(&Self::default()));
-        keys::all().filter_map(|key| self.entry(key, &mine, &defaults)).collect()
+        keys::all()
+            .filter_map(|key| self.entry(key, &mine, &defaults))
+            .collect()
     }
 
     fn entry(
@@ -63,10 +65,15 @@ impl Config {
                 Some(entry(value, default, ValueKind::List))
             }
             (Answer::Honoured(_), "advertised.listeners") => {
-                let value = self.listeners.iter().map(|listener| {
-                    format!("{}://{}", listener.name, listener.advertised())
-                });
-                Some(entry(Some(value.collect::<Vec<_>>().join(",")), None, ValueKind::List))
+                let value = self
+                    .listeners
+                    .iter()
+                    .map(|listener| format!("{}://{}", listener.name, listener.advertised()));
+                Some(entry(
+                    Some(value.collect::<Vec<_>>().join(",")),
+                    None,
+                    ValueKind::List,
+                ))
             }
             (Answer::Honoured(_), _) => {
                 let path = key.path()?;
@@ -92,11 +99,16 @@ impl Config {
 }
 
 fn joined(listeners: &[Listener]) -> String {
-    listeners.iter().map(Listener::to_string).collect::<Vec<_>>().join(",")
+    listeners
+        .iter()
+        .map(Listener::to_string)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 fn at<'a>(tree: &'a toml::Value, path: &str) -> Option<&'a toml::Value> {
-    path.split('.').try_fold(tree, |value, part| value.get(part))
+    path.split('.')
+        .try_fold(tree, |value, part| value.get(part))
 }
 
 fn plain(value: &toml::Value) -> String {
@@ -112,7 +124,11 @@ mod tests {
     use super::*;
 
     fn find(entries: &[EffectiveKey], name: &str) -> EffectiveKey {
-        entries.iter().find(|entry| entry.name == name).unwrap().clone()
+        entries
+            .iter()
+            .find(|entry| entry.name == name)
+            .unwrap()
+            .clone()
     }
 
     #[test]
@@ -124,8 +140,14 @@ mod tests {
             ("listeners", "CLIENT://0.0.0.0:19092"),
             ("advertised.listeners", "CLIENT://b0.example:19092"),
         ];
-        let flags = flags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        let loaded = Config::load(&Sources { flags, ..Sources::default() }).unwrap();
+        let flags = flags
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into();
+        let loaded = Config::load(&Sources {
+            flags,
+            ..Sources::default()
+        })
+        .unwrap();
         let entries = loaded.config.effective();
         let rack = find(&entries, "broker.rack");
         assert_eq!((rack.value.as_deref(), rack.default), (Some("a"), None));
@@ -133,7 +155,10 @@ mod tests {
         assert_eq!(retention.value.as_deref(), Some("5"));
         assert_eq!(retention.default.as_deref(), Some("604800000"));
         assert_eq!(retention.kind, ValueKind::Number);
-        assert_eq!(find(&entries, "auto.create.topics.enable").kind, ValueKind::Boolean);
+        assert_eq!(
+            find(&entries, "auto.create.topics.enable").kind,
+            ValueKind::Boolean
+        );
         let advertised = find(&entries, "advertised.listeners").value;
         assert_eq!(advertised.as_deref(), Some("CLIENT://b0.example:19092"));
         assert!(find(&entries, "listeners").value.unwrap().contains("19092"));
@@ -145,7 +170,13 @@ mod tests {
         assert!(entries.len() > 20);
         for (index, entry) in entries.iter().enumerate() {
             assert!(!entry.name.ends_with('*'), "{}", entry.name);
-            assert!(entries[..index].iter().all(|other| other.name != entry.name), "{}", entry.name);
+            assert!(
+                entries[..index]
+                    .iter()
+                    .all(|other| other.name != entry.name),
+                "{}",
+                entry.name
+            );
         }
     }
 }

@@ -15,18 +15,19 @@ const ID_NAMES: [&str; 2] = ["broker.id", "node.id"];
 
 /// Every setting of this broker, by name. Defaults of topics can be changed at run time, for the
 /// whole cluster; the rest is read from the broker's file at its start.
-pub(super) fn settings<'a>(
-    id: BrokerId,
-    config: &Config,
-    layers: &Layers<'a>,
-) -> Vec<Setting<'a>> {
+pub(super) fn settings<'a>(id: BrokerId, config: &Config, layers: &Layers<'a>) -> Vec<Setting<'a>> {
     let mut settings: Vec<Setting<'a>> =
         TOPIC_KEYS.iter().map(|key| default(key, layers)).collect();
     let mut names: HashSet<&str> = settings.iter().map(|setting| setting.name).collect();
     names.extend(ID_NAMES);
     settings.extend(ID_NAMES.map(|name| number(name, id)));
-    let others = config.effective().into_iter().filter(|key| !names.contains(key.name));
-    settings.extend(others.map(fixed));
+    let effective = config.effective();
+    settings.extend(
+        effective
+            .iter()
+            .filter(|key| !names.contains(key.name))
+            .map(fixed),
+    );
     settings.sort_by_key(|setting| setting.name);
     settings
 }
@@ -66,7 +67,7 @@ fn number<'a>(name: &'static str, id: BrokerId) -> Setting<'a> {
     }
 }
 
-fn fixed<'a>(key: EffectiveKey) -> Setting<'a> {
+fn fixed<'a>(key: &EffectiveKey) -> Setting<'a> {
     let was_set = key.value != key.default;
     let synonym = |value: Option<String>, source| Synonym {
         name: key.name,

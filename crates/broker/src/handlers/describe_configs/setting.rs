@@ -82,11 +82,15 @@ pub(in super::super) struct Setting<'a> {
 impl Setting<'_> {
     /// The value in force; none where it is unset.
     pub(in super::super) fn value(&self) -> Option<&str> {
-        self.synonyms.first().and_then(|synonym| synonym.value.as_deref())
+        self.synonyms
+            .first()
+            .and_then(|synonym| synonym.value.as_deref())
     }
 
     /// Where that value comes from.
     pub(in super::super) fn source(&self) -> Source {
-        self.synonyms.first().map_or(Source::Default, |synonym| synonym.source)
+        self.synonyms
+            .first()
+            .map_or(Source::Default, |synonym| synonym.source)
     }
 }

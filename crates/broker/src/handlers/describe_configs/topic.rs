@@ -21,7 +21,10 @@ pub(in super::super) struct Layers<'a> {
 impl<'a> Layers<'a> {
     /// As they are now.
     pub(in super::super) fn of(broker: &'a BrokerState, image: &'a ClusterImage) -> Self {
-        Self { cluster: &image.cluster_configs, file: &broker.topic_defaults }
+        Self {
+            cluster: &image.cluster_configs,
+            file: &broker.topic_defaults,
+        }
     }
 
     /// What the layers say of a key, the strongest first.
@@ -34,9 +37,15 @@ impl<'a> Layers<'a> {
         let cluster = self.cluster.get(key.broker_name);
         let cluster = cluster.map(|value| synonym(value, Source::Cluster));
         // What equals the default cannot be told from what nobody set, nor need it be.
-        let file = self.file.get(key.broker_name).filter(|value| *value != key.default);
+        let file = self
+            .file
+            .get(key.broker_name)
+            .filter(|value| *value != key.default);
         let file = file.map(|value| synonym(value, Source::File));
-        cluster.into_iter().chain(file).chain([synonym(key.default, Source::Default)])
+        cluster
+            .into_iter()
+            .chain(file)
+            .chain([synonym(key.default, Source::Default)])
     }
 }
 

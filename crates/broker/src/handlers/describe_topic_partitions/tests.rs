@@ -7,7 +7,9 @@ use super::super::testing::{context, image, put_topic};
 use super::*;
 
 fn request(topics: &[&str], limit: i32) -> DescribeTopicPartitionsRequest {
-    let topics = topics.iter().map(|name| TopicRequest::default().with_name(topic_name(name)));
+    let topics = topics
+        .iter()
+        .map(|name| TopicRequest::default().with_name(topic_name(name)));
     DescribeTopicPartitionsRequest::default()
         .with_topics(topics.collect())
         .with_response_partition_limit(limit)
@@ -44,13 +46,22 @@ fn walk(topics: &[&str], limit: i32) -> (Vec<(String, i32)>, usize) {
         for topic in &answer.topics {
             let name = topic.name.as_ref().unwrap().to_string();
             on_page += topic.partitions.len();
-            found.extend(topic.partitions.iter().map(|p| (name.clone(), p.partition_index)));
+            found.extend(
+                topic
+                    .partitions
+                    .iter()
+                    .map(|p| (name.clone(), p.partition_index)),
+            );
         }
         assert!(on_page <= limit.max(1) as usize);
         let Some(cursor) = answer.next_cursor else {
             return (found, page);
         };
-        next = after(request(topics, limit), &cursor.topic_name, cursor.partition_index);
+        next = after(
+            request(topics, limit),
+            &cursor.topic_name,
+            cursor.partition_index,
+        );
     }
     panic!("the pages do not end");
 }
@@ -79,7 +90,10 @@ fn a_partition_shows_its_eligible_leaders_and_who_is_offline() {
     assert_eq!((partition.leader_id.0, partition.leader_epoch), (0, 4));
     assert_eq!(plain(&partition.replica_nodes), [0, 1, 2]);
     assert_eq!(plain(&partition.isr_nodes), [0]);
-    assert_eq!(plain(partition.eligible_leader_replicas.as_ref().unwrap()), [1]);
+    assert_eq!(
+        plain(partition.eligible_leader_replicas.as_ref().unwrap()),
+        [1]
+    );
     assert_eq!(plain(&partition.offline_replicas), [2]);
     assert_eq!(partition.last_known_elr.as_ref().map(Vec::len), Some(0));
     assert_eq!(answer.topics[0].topic_authorized_operations, 3576);
@@ -87,7 +101,11 @@ fn a_partition_shows_its_eligible_leaders_and_who_is_offline() {
 
 #[test]
 fn topics_that_are_not_there_are_told_by_name() {
-    let answer = describe(&topics(), &context(), &request(&["a", "gone", "not/a/name"], 10));
+    let answer = describe(
+        &topics(),
+        &context(),
+        &request(&["a", "gone", "not/a/name"], 10),
+    );
     let codes: Vec<i16> = answer.topics.iter().map(|topic| topic.error_code).collect();
     let expected = [ErrorCode::None, ErrorCode::UnknownTopicOrPartition]
         .map(ErrorCode::code)
@@ -100,7 +118,10 @@ fn topics_that_are_not_there_are_told_by_name() {
 fn cursors_of_clients_are_not_trusted() {
     let bad = after(request(&["a"], 10), "a", -1);
     let answer = describe(&topics(), &context(), &bad);
-    assert_eq!(answer.topics[0].error_code, ErrorCode::InvalidRequest.code());
+    assert_eq!(
+        answer.topics[0].error_code,
+        ErrorCode::InvalidRequest.code()
+    );
     let far = after(request(&["a", "b"], 10), "a", i32::MAX);
     let answer = describe(&topics(), &context(), &far);
     assert_eq!(answer.topics[0].partitions.len(), 0);

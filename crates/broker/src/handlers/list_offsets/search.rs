@@ -33,7 +33,10 @@ pub(super) enum Failed {
 impl Range {
     /// The part of a segment in this range; none if they have nothing in common.
     fn within(self, segment: &Segment) -> Option<Self> {
-        let part = Self { start: self.start.max(segment.base), end: self.end.min(segment.end) };
+        let part = Self {
+            start: self.start.max(segment.base),
+            end: self.end.min(segment.end),
+        };
         (part.start < part.end).then_some(part)
     }
 }
@@ -46,7 +49,9 @@ pub(super) fn first_at_or_after(
     range: Range,
     timestamp: i64,
 ) -> Result<Option<TimestampedOffset>, Failed> {
-    let reaching = segments.iter().filter(|segment| segment.max_timestamp >= timestamp);
+    let reaching = segments
+        .iter()
+        .filter(|segment| segment.max_timestamp >= timestamp);
     for part in reaching.filter_map(|segment| range.within(segment)) {
         let mut found = None;
         each_entry(store, at, part, |info| {
@@ -134,16 +139,16 @@ fn newest_of(
 }
 
 /// The first of the records with the largest timestamp, of those at or after an offset.
-fn newest_record(
-    batch: &[u8],
-    from: Offset,
-) -> Result<Option<TimestampedOffset>, records::Error> {
+fn newest_record(batch: &[u8], from: Offset) -> Result<Option<TimestampedOffset>, records::Error> {
     let mut best: Option<TimestampedOffset> = None;
     for_each_record(batch, |record| {
         let newer = best.is_none_or(|best| record.timestamp > best.timestamp);
         // -1 is no time.
         if record.offset >= from && record.timestamp >= 0 && newer {
-            best = Some(TimestampedOffset { offset: record.offset, timestamp: record.timestamp });
+            best = Some(TimestampedOffset {
+                offset: record.offset,
+                timestamp: record.timestamp,
+            });
         }
         ControlFlow::Continue(())
     })?;

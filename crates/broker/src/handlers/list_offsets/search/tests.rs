@@ -36,8 +36,10 @@ struct Log {
     _dir: tempfile::TempDir,
 }
 
-const AT: TopicPartition =
-    TopicPartition { topic: holdfast_model::TopicId(uuid::Uuid::from_u128(1)), partition: 0 };
+const AT: TopicPartition = TopicPartition {
+    topic: holdfast_model::TopicId(uuid::Uuid::from_u128(1)),
+    partition: 0,
+};
 
 /// Bytes of two small batches, so that segments hold one or two.
 const SEGMENT_BYTES: u64 = 200;
@@ -51,25 +53,41 @@ fn log(batches: &[(&[i64], Codec)]) -> Log {
         Arc::clone(&sink) as Arc<dyn CommitSink>,
     );
     options.memory_bytes = 32 << 20;
-    options.reserve =
-        ReserveOptions { reserve_bytes: 1 << 16, headroom_bytes: 1 << 12, quota_bytes: None };
+    options.reserve = ReserveOptions {
+        reserve_bytes: 1 << 16,
+        headroom_bytes: 1 << 12,
+        quota_bytes: None,
+    };
     let (store, _) = LogStore::open(options).unwrap();
     let submit = |op: Op, room| {
         let permit = store.try_reserve(room, op.bytes()).unwrap();
         store.submit(permit, 0, op).unwrap();
     };
-    let create =
-        Op::CreatePartition { partition: AT, topic_name: "t".to_owned(), meta: Bytes::new() };
+    let create = Op::CreatePartition {
+        partition: AT,
+        topic_name: "t".to_owned(),
+        meta: Bytes::new(),
+    };
     submit(create, Room::Control);
     let mut segments = Segments::default();
     let mut end = Offset::ZERO;
     for (timestamps, codec) in batches {
         let bytes = batch_of(timestamps, *codec, end);
         let info = batch::to_info(&bytes).unwrap();
-        segments.note(&info, SegmentLimits { bytes: SEGMENT_BYTES, age_ms: i64::MAX });
+        segments.note(
+            &info,
+            SegmentLimits {
+                bytes: SEGMENT_BYTES,
+                age_ms: i64::MAX,
+            },
+        );
         end = info.end_offset();
-        let append =
-            Op::Append { partition: AT, batch: bytes, info, high_watermark: Offset::ZERO };
+        let append = Op::Append {
+            partition: AT,
+            batch: bytes,
+            info,
+            high_watermark: Offset::ZERO,
+        };
         submit(append, Room::Append);
     }
     submit(Op::Barrier { partition: AT }, Room::Control);
@@ -78,13 +96,21 @@ fn log(batches: &[(&[i64], Codec)]) -> Log {
         sink.told.wait(&mut done);
     }
     drop(done);
-    Log { store, segments, end, _dir: dir }
+    Log {
+        store,
+        segments,
+        end,
+        _dir: dir,
+    }
 }
 
 fn batch_of(timestamps: &[i64], codec: Codec, base: Offset) -> Bytes {
     let mut builder = BatchBuilder::new(codec);
     for timestamp in timestamps {
-        let record = Record { timestamp: *timestamp, ..Record::value(b"value") };
+        let record = Record {
+            timestamp: *timestamp,
+            ..Record::value(b"value")
+        };
         builder.push(&record).unwrap();
     }
     let mut bytes = builder.finish().unwrap().to_vec();
@@ -95,15 +121,25 @@ fn batch_of(timestamps: &[i64], codec: Codec, base: Offset) -> Bytes {
 
 impl Log {
     fn first(&self, timestamp: i64, start: i64, end: i64) -> Option<(i64, i64)> {
-        let range = Range { start: Offset(start), end: Offset(end) };
+        let range = Range {
+            start: Offset(start),
+            end: Offset(end),
+        };
         let found = first_at_or_after(&self.store, AT, self.segments.list(), range, timestamp);
-        found.unwrap().map(|record| (record.offset.0, record.timestamp))
+        found
+            .unwrap()
+            .map(|record| (record.offset.0, record.timestamp))
     }
 
     fn newest(&self, start: i64, end: i64) -> Option<(i64, i64)> {
-        let range = Range { start: Offset(start), end: Offset(end) };
+        let range = Range {
+            start: Offset(start),
+            end: Offset(end),
+        };
         let found = newest(&self.store, AT, self.segments.list(), range);
-        found.unwrap().map(|record| (record.offset.0, record.timestamp))
+        found
+            .unwrap()
+            .map(|record| (record.offset.0, record.timestamp))
     }
 }
 
@@ -115,7 +151,9 @@ fn expected_first(all: &[i64], timestamp: i64, start: i64, end: i64) -> Option<(
 
 fn expected_newest(all: &[i64], start: i64, end: i64) -> Option<(i64, i64)> {
     let inside = (start..end).map(|offset| (offset, all[offset as usize]));
-    inside.into_iter().reduce(|best, next| if next.1 > best.1 { next } else { best })
+    inside
+        .into_iter()
+        .reduce(|best, next| if next.1 > best.1 { next } else { best })
 }
 
 #[test]
@@ -132,7 +170,10 @@ fn searches_find_what_a_walk_over_all_records_finds() {
     ];
     let log = log(batches);
     assert!(log.segments.list().len() > 2, "{:?}", log.segments);
-    let all: Vec<i64> = batches.iter().flat_map(|(times, _)| times.iter().copied()).collect();
+    let all: Vec<i64> = batches
+        .iter()
+        .flat_map(|(times, _)| times.iter().copied())
+        .collect();
     let mut ends: Vec<i64> = Vec::new();
     for (times, _) in batches {
         ends.push(ends.last().copied().unwrap_or(0) + times.len() as i64);
@@ -148,7 +189,11 @@ fn searches_find_what_a_walk_over_all_records_finds() {
                     "time {timestamp} in {start}..{end}"
                 );
             }
-            assert_eq!(log.newest(start, end), expected_newest(&all, start, end), "{start}..{end}");
+            assert_eq!(
+                log.newest(start, end),
+                expected_newest(&all, start, end),
+                "{start}..{end}"
+            );
         }
     }
     log.store.close();
