@@ -73,19 +73,32 @@ pub enum Operation {
 impl RequestContext {
     /// The context of a new connection.
     pub fn new(listener: Arc<str>, peer: SocketAddr) -> Self {
-        Self { listener, principal: Arc::from("User:ANONYMOUS"), peer, client_id: None }
+        Self {
+            listener,
+            principal: Arc::from("User:ANONYMOUS"),
+            peer,
+            client_id: None,
+        }
     }
 
     /// The context of one request.
     #[must_use]
     pub fn of_request(&self, client_id: Option<&str>) -> Self {
-        Self { client_id: client_id.map(Arc::from), ..self.clone() }
+        Self {
+            client_id: client_id.map(Arc::from),
+            ..self.clone()
+        }
     }
 
     /// Whether the principal may do something to a resource (a topic's name, or the cluster). The
     /// one place that decides; it allows everything until security lands.
     pub fn authorize(&self, operation: Operation, resource: &str) -> bool {
-        tracing::trace!(principal = &*self.principal, ?operation, resource, "allowed");
+        tracing::trace!(
+            principal = &*self.principal,
+            ?operation,
+            resource,
+            "allowed"
+        );
         true
     }
 }

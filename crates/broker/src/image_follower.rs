@@ -33,11 +33,11 @@ pub struct ImageFollower {
 
 impl ImageFollower {
     /// A follower of images.
-    pub fn new(
-        links: Links,
-        topic_defaults: std::collections::BTreeMap<String, String>,
-    ) -> Self {
-        Self { links, topic_defaults }
+    pub fn new(links: Links, topic_defaults: std::collections::BTreeMap<String, String>) -> Self {
+        Self {
+            links,
+            topic_defaults,
+        }
     }
 
     /// Applies every image until the process stops. `refresh` asks for the whole newest image: after
@@ -84,7 +84,8 @@ impl ImageFollower {
             } else if image.topics.get(&topic).is_none() && image.version > 0 {
                 // Absence is not deletion: nothing says that its topic was deleted.
                 tracing::warn!(
-                    topic = partition.topic_name(), partition = partition.at().partition,
+                    topic = partition.topic_name(),
+                    partition = partition.at().partition,
                     "stray replica of a topic that the cluster does not know; it is kept"
                 );
             }
@@ -116,10 +117,19 @@ impl ImageFollower {
         if brokers {
             self.apply_brokers(image);
             // Who may be counted and who registered anew matters to every leader.
-            touched.extend(self.links.partitions.all().iter().map(|partition| partition.at()));
+            touched.extend(
+                self.links
+                    .partitions
+                    .all()
+                    .iter()
+                    .map(|partition| partition.at()),
+            );
         }
         if cluster_settings {
-            image.topics.iter().for_each(|(id, _)| self.apply_settings(image, *id));
+            image
+                .topics
+                .iter()
+                .for_each(|(id, _)| self.apply_settings(image, *id));
         }
         for at in touched {
             self.apply_partition(image, at);
@@ -131,7 +141,10 @@ impl ImageFollower {
             return;
         };
         for index in 0..topic.partitions.len() {
-            let at = TopicPartition { topic: id, partition: index as i32 };
+            let at = TopicPartition {
+                topic: id,
+                partition: index as i32,
+            };
             self.apply_partition(image, at);
         }
         self.apply_settings(image, id);
@@ -143,7 +156,10 @@ impl ImageFollower {
         };
         let settings = self.settings(image, id);
         for index in 0..topic.partitions.len() {
-            let at = TopicPartition { topic: id, partition: index as i32 };
+            let at = TopicPartition {
+                topic: id,
+                partition: index as i32,
+            };
             if let Some(partition) = self.links.partitions.get(at) {
                 partition.set_config(settings.clone());
             }
@@ -228,7 +244,11 @@ impl ImageFollower {
 
     fn apply_brokers(&self, image: &ClusterImage) {
         let environment = self.links.partitions.environment();
-        for broker in image.brokers.values().filter(|b| b.id != environment.replica.broker) {
+        for broker in image
+            .brokers
+            .values()
+            .filter(|b| b.id != environment.replica.broker)
+        {
             let (peer, added) = environment.peers.get_or_add(broker.id);
             let target = PeerTarget {
                 address: Address::new(broker.rpc.host.clone(), broker.rpc.port),
@@ -247,7 +267,11 @@ impl ImageFollower {
                 tasks.spawn("replication-sender", Class::Critical, {
                     run_sender(Arc::clone(&peer), links.clone())
                 });
-                tasks.spawn("replication-catch-up", Class::Critical, run_catch_up(peer, links));
+                tasks.spawn(
+                    "replication-catch-up",
+                    Class::Critical,
+                    run_catch_up(peer, links),
+                );
             }
         }
     }

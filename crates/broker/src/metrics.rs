@@ -73,8 +73,10 @@ impl BrokerMetrics {
         Self {
             duplicates: traffic.counter("duplicate_batches", "Retried batches answered again"),
             truncations: replica.counter("truncations", "Logs cut to what their leader shares"),
-            refused_truncations: replica
-                .counter("refused_truncations", "Refusals to give up acknowledged records"),
+            refused_truncations: replica.counter(
+                "refused_truncations",
+                "Refusals to give up acknowledged records",
+            ),
             replicas_taken_offline: replica.counter("taken_offline", "Replicas taken offline"),
             damaged_reads: replica.counter("damaged_reads", "Reads that found damaged data"),
             replicated_bytes: traffic.bytes_counter("replicated", "Taken in as a follower"),
@@ -85,10 +87,14 @@ impl BrokerMetrics {
             fetched_bytes: traffic.bytes_counter("fetched", "Sent to consumers"),
             disk_reads: traffic.counter("disk_reads", "Fetches that had to read the disk"),
             isr_proposals: replica.counter("isr_proposals", "Changes of an ISR asked for"),
-            under_replicated: partition
-                .gauge("under_replicated", "Led here with an ISR smaller than their replica list"),
-            under_min_isr: partition
-                .gauge("under_min_isr", "Led here with an ISR below min.insync.replicas"),
+            under_replicated: partition.gauge(
+                "under_replicated",
+                "Led here with an ISR smaller than their replica list",
+            ),
+            under_min_isr: partition.gauge(
+                "under_min_isr",
+                "Led here with an ISR below min.insync.replicas",
+            ),
             offline_replicas: replica.gauge("offline", "Replicas here that serve nothing"),
             leaders: partition.gauge("leaders", "Partitions led here"),
             replicas: partition.gauge("replicas", "Replicas here"),

@@ -27,8 +27,8 @@ use holdfast_model::{LeaderEpoch, TopicConfig, TopicPartition};
 use parking_lot::Mutex;
 
 pub use append::{Acks, AppendAnswer, PreparedBatch};
-pub use cut::restore;
 pub use completion::{Completion, ProduceWaiter, Produced};
+pub use cut::restore;
 pub use fetchers::{FetchTicket, FetchWaiters, Wake};
 pub use follow::FollowerReply;
 pub use lead::{NextAppend, Proposal};
@@ -131,6 +131,9 @@ impl Partition {
 
     fn segment_limits(&self) -> SegmentLimits {
         let config = self.config.load();
-        SegmentLimits { bytes: config.segment_bytes, age_ms: config.segment_ms }
+        SegmentLimits {
+            bytes: config.segment_bytes,
+            age_ms: config.segment_ms,
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::partition::{Partition, by_partition};
 /// Every replica that this broker holds, by partition.
 #[derive(Debug)]
 pub struct Partitions {
-    partitions: RwLock<HashMap<TopicPartition, Arc<Partition>>>,
+    by_id: RwLock<HashMap<TopicPartition, Arc<Partition>>>,
     environment: OnceLock<Arc<Environment>>,
     store_metrics: StoreMetrics,
 }
@@ -22,7 +22,11 @@ pub struct Partitions {
 impl Partitions {
     /// None yet. The store is opened with this as its sink; its surroundings follow.
     pub fn new(store_metrics: StoreMetrics) -> Self {
-        Self { partitions: RwLock::default(), environment: OnceLock::new(), store_metrics }
+        Self {
+            by_id: RwLock::default(),
+            environment: OnceLock::new(),
+            store_metrics,
+        }
     }
 
     /// Sets the surroundings, once.
@@ -34,32 +38,37 @@ impl Partitions {
 
     /// The surroundings.
     pub fn environment(&self) -> &Arc<Environment> {
-        self.environment.get().expect("attached before the first use")
+        self.environment
+            .get()
+            .expect("attached before the first use")
     }
 
     /// A replica.
     pub fn get(&self, at: TopicPartition) -> Option<Arc<Partition>> {
-        self.partitions.read().get(&at).map(Arc::clone)
+        self.by_id.read().get(&at).map(Arc::clone)
     }
 
     /// Adds a replica, if there is none yet.
     pub fn insert(&self, partition: Arc<Partition>) {
-        self.partitions.write().entry(partition.at()).or_insert(partition);
+        self.by_id
+            .write()
+            .entry(partition.at())
+            .or_insert(partition);
     }
 
     /// Forgets a replica.
     pub fn remove(&self, at: TopicPartition) -> Option<Arc<Partition>> {
-        self.partitions.write().remove(&at)
+        self.by_id.write().remove(&at)
     }
 
     /// Every replica.
     pub fn all(&self) -> Vec<Arc<Partition>> {
-        self.partitions.read().values().map(Arc::clone).collect()
+        self.by_id.read().values().map(Arc::clone).collect()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.partitions.read().len()
+        self.by_id.read().len()
     }
 
     /// Whether there is none.
@@ -76,9 +85,9 @@ impl Partitions {
 
     fn trim_tail(&self) {
         if let Some(environment) = self.environment.get() {
-            environment.tail.trim(|at, base| {
-                self.get(at).is_none_or(|partition| partition.evict(base))
-            });
+            environment
+                .tail
+                .trim(|at, base| self.get(at).is_none_or(|partition| partition.evict(base)));
         }
     }
 }

@@ -41,11 +41,15 @@ pub async fn begin(
     let header = match request::decode_header(&mut frame) {
         Ok(header) => header,
         Err(request::Error::UnsupportedVersion {
-            api: Api::ApiVersions, correlation_id, ..
+            api: Api::ApiVersions,
+            correlation_id,
+            ..
         }) => {
             let answer = response::unsupported_api_versions(correlation_id);
             let answer = answer.map_err(|error| error.to_string())?;
-            return Ok(Box::pin(async move { Answer::Segments(vec![answer], None) }));
+            return Ok(Box::pin(
+                async move { Answer::Segments(vec![answer], None) },
+            ));
         }
         Err(error) => return Err(error.to_string()),
     };
@@ -71,9 +75,9 @@ pub async fn begin(
         }
         RequestKind::Fetch(fetch) => {
             let broker = Arc::clone(&broker);
-            Box::pin(async move {
-                handlers::fetch::handle(&broker, &context, &header, fetch).await
-            })
+            Box::pin(
+                async move { handlers::fetch::handle(&broker, &context, &header, fetch).await },
+            )
         }
         other => {
             let broker = Arc::clone(&broker);
@@ -91,7 +95,10 @@ pub async fn begin(
         let metrics = &broker.environment().metrics;
         metrics.requests.get_or_create(&label).inc();
         let seconds = broker.clock.monotonic().since(started).as_secs_f64();
-        metrics.request_seconds.get_or_create(&label).observe(seconds);
+        metrics
+            .request_seconds
+            .get_or_create(&label)
+            .observe(seconds);
         answer
     }))
 }

@@ -2,11 +2,11 @@
 //! partitions in a message, acknowledgements cumulative. `docs/replication.md` §3 has the messages.
 
 mod catch_up;
+pub mod message;
 mod outbox;
 mod peers;
 mod receiver;
 mod sender;
-pub mod message;
 
 pub use catch_up::run as run_catch_up;
 pub use outbox::AckOutbox;

@@ -84,13 +84,20 @@ pub fn format(
     cluster: Option<ClusterId>,
 ) -> Result<Identity, StartError> {
     let document = document.map(Document::parse).transpose()?;
-    let voters: Vec<BrokerId> =
-        document.iter().flat_map(|d| d.voters()).map(|voter| voter.broker).collect();
-    let cluster = document.as_ref().map(Document::cluster_id).or(cluster).ok_or_else(|| {
-        holdfast_quorum::formation::DocumentError::Wrong(
-            "neither a formation document nor a cluster id is given".to_owned(),
-        )
-    })?;
+    let voters: Vec<BrokerId> = document
+        .iter()
+        .flat_map(Document::voters)
+        .map(|voter| voter.broker)
+        .collect();
+    let cluster = document
+        .as_ref()
+        .map(Document::cluster_id)
+        .or(cluster)
+        .ok_or_else(|| {
+            holdfast_quorum::formation::DocumentError::Wrong(
+                "neither a formation document nor a cluster id is given".to_owned(),
+            )
+        })?;
     let formation = if voters.contains(&broker) {
         Formation::Named { voters }
     } else {

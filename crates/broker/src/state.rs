@@ -79,7 +79,10 @@ impl BrokerState {
         let led = |image: &ClusterImage| {
             ids.iter().all(|id| {
                 image.topics.get(id).is_some_and(|topic| {
-                    topic.partitions.iter().all(|record| record.leader.is_some())
+                    topic
+                        .partitions
+                        .iter()
+                        .all(|record| record.leader.is_some())
                 })
             })
         };

@@ -27,9 +27,18 @@ pub fn of(config: &TopicConfig) -> BTreeMap<String, String> {
         ("compression.type", compression.to_owned()),
         ("message.max.bytes", config.max_message_bytes.to_string()),
         ("log.message.timestamp.type", timestamps.to_owned()),
-        ("log.message.timestamp.before.max.ms", config.timestamp_before_max_ms.to_string()),
-        ("log.message.timestamp.after.max.ms", config.timestamp_after_max_ms.to_string()),
-        ("min.insync.replicas", config.min_insync_replicas.to_string()),
+        (
+            "log.message.timestamp.before.max.ms",
+            config.timestamp_before_max_ms.to_string(),
+        ),
+        (
+            "log.message.timestamp.after.max.ms",
+            config.timestamp_after_max_ms.to_string(),
+        ),
+        (
+            "min.insync.replicas",
+            config.min_insync_replicas.to_string(),
+        ),
         ("log.retention.ms", config.retention_ms.to_string()),
         ("log.retention.bytes", config.retention_bytes.to_string()),
         ("log.segment.bytes", config.segment_bytes.to_string()),

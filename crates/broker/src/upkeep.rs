@@ -85,7 +85,9 @@ impl Upkeep {
         metrics.under_replicated.set(under);
         metrics.under_min_isr.set(below);
         metrics.offline_replicas.set(offline);
-        metrics.tail_bytes.set(self.partitions.environment().tail.held() as i64);
+        metrics
+            .tail_bytes
+            .set(self.partitions.environment().tail.held() as i64);
     }
 
     /// Carries leaders' wishes for other ISRs to the controller.
@@ -176,14 +178,25 @@ impl Upkeep {
                 .iter()
                 .filter_map(|at| Some((*at, self.partitions.get(*at)?.leadership_to_resign()?)))
                 .collect();
-            let Some(broker_epoch) = environment.broker_epoch().filter(|_| !partitions.is_empty())
+            let Some(broker_epoch) = environment
+                .broker_epoch()
+                .filter(|_| !partitions.is_empty())
             else {
                 continue;
             };
             let broker = environment.replica.broker;
-            let command = Command::Resign { broker, broker_epoch, partitions };
-            if matches!(self.controller.submit(command, PATIENCE).await, Outcome::Failed(_)) {
-                wanted.into_iter().for_each(|at| environment.work.resign.add(at));
+            let command = Command::Resign {
+                broker,
+                broker_epoch,
+                partitions,
+            };
+            if matches!(
+                self.controller.submit(command, PATIENCE).await,
+                Outcome::Failed(_)
+            ) {
+                for at in wanted {
+                    environment.work.resign.add(at);
+                }
                 tokio::time::sleep(PATIENCE).await;
             }
         }
@@ -216,7 +229,10 @@ struct TrustedWall {
 
 impl TrustedWall {
     fn new(clock: &dyn Clock) -> Self {
-        Self { wall_ms: clock.wall_ms(), monotonic: clock.monotonic() }
+        Self {
+            wall_ms: clock.wall_ms(),
+            monotonic: clock.monotonic(),
+        }
     }
 
     /// The wall time, or none while it is further ahead than it can be.
@@ -227,7 +243,10 @@ impl TrustedWall {
             tracing::warn!("the wall clock jumped ahead: nothing expires by time until it is back");
             return None;
         }
-        *self = Self { wall_ms: wall_ms.max(self.wall_ms), monotonic };
+        *self = Self {
+            wall_ms: wall_ms.max(self.wall_ms),
+            monotonic,
+        };
         Some(wall_ms)
     }
 }
@@ -242,11 +261,11 @@ mod tests {
     fn a_clock_that_jumps_a_day_expires_nothing_until_it_is_back() {
         let clock = ManualClock::at(1_000_000);
         let mut wall = TrustedWall::new(&clock);
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
         assert_eq!(wall.now(&clock), Some(1_060_000));
         clock.jump_wall(86_400_000);
         assert_eq!(wall.now(&clock), None);
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
         assert_eq!(wall.now(&clock), None);
         clock.jump_wall(-86_400_000);
         assert_eq!(wall.now(&clock), Some(1_120_000));

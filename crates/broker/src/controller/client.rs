@@ -65,7 +65,13 @@ impl ControllerClient {
         identity: Identity,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { office, quorum, channels, identity, clock }
+        Self {
+            office,
+            quorum,
+            channels,
+            identity,
+            clock,
+        }
     }
 
     /// Has a command decided and waits until the decision is in this node's own image too. Asks
@@ -103,18 +109,17 @@ impl ControllerClient {
             Ok(payload) => Bytes::from(payload),
             Err(error) => return Attempt::Unknown(error.to_string()),
         };
-        let request =
-            ControllerRequest { envelope: Some(self.identity.envelope()), payload };
+        let request = ControllerRequest {
+            envelope: Some(self.identity.envelope()),
+            payload,
+        };
         let reply = self.call(&leader, request).await;
         match reply {
             Ok(reply) => read(&reply),
             // Nothing was sent where nobody listens.
-            Err(Error::Call(error @ holdfast_rpc::Error::Refused)) => {
-                Attempt::Again(error.to_string())
-            }
-            Err(Error::Call(error @ holdfast_rpc::Error::Unreachable(_))) => {
-                Attempt::Again(error.to_string())
-            }
+            Err(Error::Call(
+                error @ (holdfast_rpc::Error::Refused | holdfast_rpc::Error::Unreachable(_)),
+            )) => Attempt::Again(error.to_string()),
             Err(error) => Attempt::Unknown(error.to_string()),
         }
     }
@@ -148,7 +153,12 @@ impl ControllerClient {
     }
 
     fn leader(&self) -> Result<Leader, Error> {
-        self.quorum.leadership().borrow().leader.clone().ok_or(Error::NoController)
+        self.quorum
+            .leadership()
+            .borrow()
+            .leader
+            .clone()
+            .ok_or(Error::NoController)
     }
 }
 

@@ -65,7 +65,7 @@ impl Heartbeats {
         let mut timer = tokio::time::interval(self.interval);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut updates = self.quorum.subscribe();
-        let mut alive = self.probes.heartbeat("heartbeats", Duration::from_secs(30));
+        let alive = self.probes.heartbeat("heartbeats", Duration::from_secs(30));
         loop {
             tokio::select! {
                 biased;
@@ -90,8 +90,8 @@ impl Heartbeats {
                 Outcome::Failed(failure) => {
                     tracing::info!(reason = failure.message, "not registered yet");
                     self.probes.set_not_ready(failure.message.clone());
-                    let fatal = failure.code
-                        == holdfast_model::ErrorCode::DuplicateBrokerRegistration;
+                    let fatal =
+                        failure.code == holdfast_model::ErrorCode::DuplicateBrokerRegistration;
                     self.lifecycle.send_replace(if fatal {
                         Lifecycle::Replaced(failure.message)
                     } else {
@@ -110,11 +110,19 @@ impl Heartbeats {
     async fn report(&self, epoch: BrokerEpoch) -> bool {
         let image = self.quorum.image();
         let id = self.registration.broker;
-        let known = image.brokers.get(&id).filter(|record| record.epoch == epoch);
+        let known = image
+            .brokers
+            .get(&id)
+            .filter(|record| record.epoch == epoch);
         let fenced = known.is_none_or(|record| record.fenced);
-        let now = if fenced { Lifecycle::Fenced(epoch) } else { Lifecycle::Serving(epoch) };
+        let now = if fenced {
+            Lifecycle::Fenced(epoch)
+        } else {
+            Lifecycle::Serving(epoch)
+        };
         if fenced {
-            self.probes.set_not_ready("fenced: not in the cluster's view yet");
+            self.probes
+                .set_not_ready("fenced: not in the cluster's view yet");
         } else {
             self.probes.set_ready();
         }
@@ -151,7 +159,10 @@ impl Heartbeats {
         // The newer image arrives here too; it is the proof.
         tokio::time::sleep(self.interval).await;
         let image = self.quorum.image();
-        image.brokers.get(&self.registration.broker).is_some_and(|record| record.epoch > epoch)
+        image
+            .brokers
+            .get(&self.registration.broker)
+            .is_some_and(|record| record.epoch > epoch)
     }
 }
 

@@ -80,7 +80,11 @@ impl OfficeHandle {
         let image = self.quorum.image();
         let mut guard = self.controller.lock();
         let controller = guard.as_mut()?;
-        Some(controller.sessions_mut().heartbeat(&image, broker, epoch, ready, now))
+        Some(
+            controller
+                .sessions_mut()
+                .heartbeat(&image, broker, epoch, ready, now),
+        )
     }
 
     /// A broker's address refuses connections.
@@ -112,9 +116,20 @@ impl Office {
         options: ControllerOptions,
     ) -> (Self, OfficeHandle) {
         let (sender, commands) = mpsc::channel(QUEUE);
-        let handle =
-            OfficeHandle { commands: sender, controller: Arc::default(), quorum, clock };
-        (Self { handle: handle.clone(), commands, options }, handle)
+        let handle = OfficeHandle {
+            commands: sender,
+            controller: Arc::default(),
+            quorum,
+            clock,
+        };
+        (
+            Self {
+                handle: handle.clone(),
+                commands,
+                options,
+            },
+            handle,
+        )
     }
 
     /// Runs until the process stops.
@@ -170,7 +185,9 @@ impl Office {
             }
             let current = leadership.borrow().clone();
             if !current.ready || current.term != term {
-                waiting.into_iter().for_each(|one: Submission| one.refuse(Refusal::NotController));
+                for one in waiting {
+                    Submission::refuse(one, Refusal::NotController);
+                }
                 return;
             }
             self.decide(waiting).await;
@@ -180,7 +197,11 @@ impl Office {
     async fn decide(&self, waiting: Vec<Submission>) {
         let image = self.handle.quorum.image();
         let (draft, outcomes) = self.draft(&image, &waiting);
-        let result = if draft.is_empty() { Ok(()) } else { self.commit(draft, &image).await };
+        let result = if draft.is_empty() {
+            Ok(())
+        } else {
+            self.commit(draft, &image).await
+        };
         for (submission, outcome) in waiting.into_iter().zip(outcomes) {
             match result {
                 Ok(()) => submission.answer(outcome),

@@ -25,7 +25,11 @@ pub struct ControllerService {
 impl ControllerService {
     /// A service in front of this node's office.
     pub fn new(office: OfficeHandle, quorum: Quorum, identity: Identity) -> Self {
-        Self { office, quorum, identity }
+        Self {
+            office,
+            quorum,
+            identity,
+        }
     }
 
     fn hint(&self) -> Option<LeaderHint> {
@@ -63,16 +67,22 @@ impl Controller for ControllerService {
         let reply = match self.office.submit(command).await {
             Ok(outcome) => match rmp_serde::to_vec_named(&outcome) {
                 Ok(payload) => self.reply(ControllerError::None, "", payload.into()),
-                Err(error) => {
-                    self.reply(ControllerError::UnknownOutcome, &error.to_string(), Bytes::new())
-                }
+                Err(error) => self.reply(
+                    ControllerError::UnknownOutcome,
+                    &error.to_string(),
+                    Bytes::new(),
+                ),
             },
-            Err(Refusal::NotController) => {
-                self.reply(ControllerError::NotLeader, "not the controller", Bytes::new())
-            }
-            Err(Refusal::Overloaded) => {
-                self.reply(ControllerError::Overloaded, "the controller is busy", Bytes::new())
-            }
+            Err(Refusal::NotController) => self.reply(
+                ControllerError::NotLeader,
+                "not the controller",
+                Bytes::new(),
+            ),
+            Err(Refusal::Overloaded) => self.reply(
+                ControllerError::Overloaded,
+                "the controller is busy",
+                Bytes::new(),
+            ),
             Err(Refusal::Unknown) => self.reply(
                 ControllerError::UnknownOutcome,
                 "the quorum did not answer",

@@ -37,7 +37,9 @@ fn is_word(text: &str) -> bool {
     let alphanumeric = |c: char| c.is_ascii_alphanumeric();
     text.starts_with(alphanumeric)
         && text.ends_with(alphanumeric)
-        && text.chars().all(|c| alphanumeric(c) || c == '-' || c == '.')
+        && text
+            .chars()
+            .all(|c| alphanumeric(c) || c == '-' || c == '.')
 }
 
 #[cfg(test)]

@@ -47,12 +47,18 @@ pub async fn handle(
         // Brokers replicate over gRPC here; whoever says it is one is mistaken.
         return encode(header, &failed(ErrorCode::InvalidRequest), None);
     }
-    let opened = match broker.fetch_sessions.open(&request, version, broker.clock.monotonic()) {
+    let opened = match broker
+        .fetch_sessions
+        .open(&request, version, broker.clock.monotonic())
+    {
         Ok(opened) => opened,
         Err(code) => return encode(header, &failed(code), None),
     };
-    let wanted: Vec<Resolved> =
-        opened.wanted().into_iter().map(|wanted| resolve(broker, context, version, wanted)).collect();
+    let wanted: Vec<Resolved> = opened
+        .wanted()
+        .into_iter()
+        .map(|wanted| resolve(broker, context, version, wanted))
+        .collect();
     let limits = Limits {
         max_bytes: (request.max_bytes.max(0) as u32).min(broker.config.fetch_max_bytes) as usize,
         rack: (!request.rack_id.is_empty()).then(|| request.rack_id.to_string()),
@@ -76,7 +82,10 @@ pub(crate) struct Resolved {
 impl Resolved {
     pub(crate) fn at(&self) -> Option<TopicPartition> {
         let topic = self.topic.ok()?;
-        Some(TopicPartition { topic, partition: self.wanted.partition })
+        Some(TopicPartition {
+            topic,
+            partition: self.wanted.partition,
+        })
     }
 }
 
@@ -162,17 +171,25 @@ async fn respond(
         }
         bytes += gathered.bytes();
         if header.version >= ENDPOINTS_FROM
-            && let Some(leader) = &gathered.new_leader
+            && let Some(leader) = gathered.new_leader
         {
             add_endpoint(broker, context, leader, &mut endpoints);
         }
-        let place = *places.entry(resolved.wanted.topic.clone()).or_insert_with(|| {
-            topics.push(new_topic(&resolved.wanted.topic));
-            topics.len() - 1
-        });
-        topics[place].partitions.push(fetched(&resolved.wanted, gathered, header.version));
+        let place = *places
+            .entry(resolved.wanted.topic.clone())
+            .or_insert_with(|| {
+                topics.push(new_topic(&resolved.wanted.topic));
+                topics.len() - 1
+            });
+        topics[place]
+            .partitions
+            .push(fetched(&resolved.wanted, gathered, header.version));
     }
-    broker.environment().metrics.fetched_bytes.inc_by(bytes as u64);
+    broker
+        .environment()
+        .metrics
+        .fetched_bytes
+        .inc_by(bytes as u64);
     let response = FetchResponse {
         throttle_time_ms: 0,
         error_code: ErrorCode::None.code(),
@@ -182,7 +199,10 @@ async fn respond(
     };
     // What a slow reader holds is held against the budget.
     let capacity = broker.budget.capacity(Share::Requests);
-    let held = broker.budget.acquire(Share::Requests, (bytes as u64).min(capacity)).await;
+    let held = broker
+        .budget
+        .acquire(Share::Requests, (bytes as u64).min(capacity))
+        .await;
     encode(header, &response, held.ok())
 }
 
@@ -191,7 +211,11 @@ fn new_topic(key: &TopicKey) -> FetchedTopic {
         TopicKey::Id(id) => (StrBytes::default(), *id),
         TopicKey::Name(name) => (name.clone(), uuid::Uuid::nil()),
     };
-    FetchedTopic { name, topic_id, partitions: Vec::new() }
+    FetchedTopic {
+        name,
+        topic_id,
+        partitions: Vec::new(),
+    }
 }
 
 fn fetched(wanted: &Wanted, gathered: Gathered, version: i16) -> FetchedPartition {
@@ -216,7 +240,7 @@ fn fetched(wanted: &Wanted, gathered: Gathered, version: i16) -> FetchedPartitio
 fn add_endpoint(
     broker: &BrokerState,
     context: &RequestContext,
-    leader: &gather::NewLeader,
+    leader: gather::NewLeader,
     endpoints: &mut Vec<NodeEndpoint>,
 ) {
     let image = broker.image();

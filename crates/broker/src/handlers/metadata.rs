@@ -38,15 +38,26 @@ pub async fn handle(
     }
     let image = broker.image();
     let topics = if everything {
-        image.topics.iter().map(|(_, topic)| describe(&image, context, topic)).collect()
+        image
+            .topics
+            .iter()
+            .map(|(_, topic)| describe(&image, context, topic))
+            .collect()
     } else {
-        asked.iter().map(|topic| find(&image, context, topic)).collect()
+        asked
+            .iter()
+            .map(|topic| find(&image, context, topic))
+            .collect()
     };
     let leader = broker.quorum.leadership().borrow().leader.clone();
     let controller = leader.map_or(-1, |leader| leader.replica.broker.0);
     MetadataResponse::default()
         .with_brokers(brokers(&image, context))
-        .with_cluster_id(image.cluster_id.map(|id| StrBytes::from_string(id.to_string())))
+        .with_cluster_id(
+            image
+                .cluster_id
+                .map(|id| StrBytes::from_string(id.to_string())),
+        )
         .with_controller_id(BrokerId(controller))
         .with_topics(topics)
 }
@@ -93,10 +104,17 @@ async fn create_missing(
     if missing.is_empty() {
         return;
     }
-    let command = Command::CreateTopics { topics: missing, validate_only: false };
+    let command = Command::CreateTopics {
+        topics: missing,
+        validate_only: false,
+    };
     // Whatever came of it is in the image, or is asked for again by the client.
     if let Outcome::TopicsCreated(results) = broker.decide(command).await {
-        let ids: Vec<TopicId> = results.into_iter().flatten().map(|created| created.id).collect();
+        let ids: Vec<TopicId> = results
+            .into_iter()
+            .flatten()
+            .map(|created| created.id)
+            .collect();
         broker.wait_for_topics(&ids).await;
     }
 }
@@ -108,24 +126,33 @@ fn find(
 ) -> MetadataResponseTopic {
     let by_name = asked.name.as_ref();
     let (topic, missing) = match by_name {
-        Some(name) => (image.topic_by_name(name), ErrorCode::UnknownTopicOrPartition),
-        None => (image.topics.get(&TopicId(asked.topic_id)), ErrorCode::UnknownTopicId),
+        Some(name) => (
+            image.topic_by_name(name),
+            ErrorCode::UnknownTopicOrPartition,
+        ),
+        None => (
+            image.topics.get(&TopicId(asked.topic_id)),
+            ErrorCode::UnknownTopicId,
+        ),
     };
-    match topic {
-        Some(topic) => describe(image, context, topic),
-        None => {
-            let code = match by_name {
-                Some(name) if !holdfast_kernel::controller::is_topic_name(name) => {
-                    ErrorCode::InvalidTopicException
-                }
-                _ => missing,
-            };
-            MetadataResponseTopic::default()
-                .with_error_code(code.code())
-                .with_name(asked.name.clone().or_else(|| Some(TopicName(StrBytes::default()))))
-                .with_topic_id(asked.topic_id)
-        }
+    if let Some(topic) = topic {
+        return describe(image, context, topic);
     }
+    let code = match by_name {
+        Some(name) if !holdfast_kernel::controller::is_topic_name(name) => {
+            ErrorCode::InvalidTopicException
+        }
+        _ => missing,
+    };
+    MetadataResponseTopic::default()
+        .with_error_code(code.code())
+        .with_name(
+            asked
+                .name
+                .clone()
+                .or_else(|| Some(TopicName(StrBytes::default()))),
+        )
+        .with_topic_id(asked.topic_id)
 }
 
 fn describe(
@@ -134,7 +161,9 @@ fn describe(
     topic: &TopicRecord,
 ) -> MetadataResponseTopic {
     let name = TopicName(StrBytes::from_string(topic.name.clone()));
-    let described = MetadataResponseTopic::default().with_name(Some(name)).with_topic_id(topic.id.0);
+    let described = MetadataResponseTopic::default()
+        .with_name(Some(name))
+        .with_topic_id(topic.id.0);
     if !context.authorize(Operation::Describe, &topic.name) {
         return described.with_error_code(ErrorCode::TopicAuthorizationFailed.code());
     }
@@ -142,7 +171,9 @@ fn describe(
     described
         .with_is_internal(topic.name.starts_with("__"))
         .with_partitions(
-            partitions.map(|(index, record)| partition(image, context, index, record)).collect(),
+            partitions
+                .map(|(index, record)| partition(image, context, index, record))
+                .collect(),
         )
 }
 
@@ -152,12 +183,14 @@ fn partition(
     index: usize,
     record: &PartitionRecord,
 ) -> MetadataResponsePartition {
-    let reachable = |id: &holdfast_model::BrokerId| {
-        image.brokers.get(id).is_some_and(|broker| !broker.fenced)
-    };
+    let reachable =
+        |id: &holdfast_model::BrokerId| image.brokers.get(id).is_some_and(|broker| !broker.fenced);
     let leader = record.leader.filter(reachable);
     let listens = leader.is_none_or(|id| {
-        image.brokers.get(&id).is_some_and(|broker| broker.endpoint(&context.listener).is_some())
+        image
+            .brokers
+            .get(&id)
+            .is_some_and(|broker| broker.endpoint(&context.listener).is_some())
     });
     let code = match (leader, listens) {
         (None, _) => ErrorCode::LeaderNotAvailable,
@@ -173,7 +206,10 @@ fn partition(
         .with_leader_id(BrokerId(leader.map_or(-1, |id| id.0)))
         .with_leader_epoch(record.leader_epoch.0)
         .with_replica_nodes(ids(&mut record.replicas.iter().copied()))
-        .with_isr_nodes(ids(&mut record.isr.iter().map(|member| member.replica.broker)))
+        .with_isr_nodes(ids(&mut record
+            .isr
+            .iter()
+            .map(|member| member.replica.broker)))
         .with_offline_replicas(ids(&mut record
             .replicas
             .iter()

@@ -62,14 +62,21 @@ pub async fn begin(
         _ => None,
     };
     let transactional = request.transactional_id.is_some();
-    let count = request.topic_data.iter().map(|topic| topic.partition_data.len()).sum();
+    let count = request
+        .topic_data
+        .iter()
+        .map(|topic| topic.partition_data.len())
+        .sum();
     let completion = Completion::new(count);
     let mut topics = Vec::with_capacity(request.topic_data.len());
     let mut index = 0;
     for topic in request.topic_data {
         let found = topic_of(broker, context, version, &topic);
-        let mut answer =
-            TopicAnswer { name: topic.name, id: topic.topic_id, partitions: Vec::new() };
+        let mut answer = TopicAnswer {
+            name: topic.name,
+            id: topic.topic_id,
+            partitions: Vec::new(),
+        };
         for data in topic.partition_data {
             let outcome = match (acks, found) {
                 (None, _) => Err((ErrorCode::InvalidRequiredAcks, None)),
@@ -79,8 +86,19 @@ pub async fn begin(
                 )),
                 (Some(_), Err(code)) => Err((code, None)),
                 (Some(acks), Ok(id)) => {
-                    let at = TopicPartition { topic: id, partition: data.index };
-                    append(broker, version, at, data.records, acks, (&completion, index)).await
+                    let at = TopicPartition {
+                        topic: id,
+                        partition: data.index,
+                    };
+                    append(
+                        broker,
+                        version,
+                        at,
+                        data.records,
+                        acks,
+                        (&completion, index),
+                    )
+                    .await
                 }
             };
             let message = outcome.err().and_then(|(code, message)| {
@@ -112,9 +130,14 @@ fn topic_of(
 ) -> Result<TopicId, ErrorCode> {
     let image = broker.image();
     let record = if version >= IDS_FROM {
-        image.topics.get(&TopicId(topic.topic_id)).ok_or(ErrorCode::UnknownTopicId)?
+        image
+            .topics
+            .get(&TopicId(topic.topic_id))
+            .ok_or(ErrorCode::UnknownTopicId)?
     } else {
-        image.topic_by_name(&topic.name).ok_or(ErrorCode::UnknownTopicOrPartition)?
+        image
+            .topic_by_name(&topic.name)
+            .ok_or(ErrorCode::UnknownTopicOrPartition)?
     };
     if !context.authorize(Operation::Write, &record.name) {
         return Err(ErrorCode::TopicAuthorizationFailed);
@@ -182,7 +205,10 @@ fn prepare(
     let summary = records::validate_produced(data).map_err(invalid)?;
     let attributes = summary.header.attributes;
     let codec = attributes.codec().map_err(|error| {
-        (ErrorCode::UnsupportedCompressionType, Some(error.to_string()))
+        (
+            ErrorCode::UnsupportedCompressionType,
+            Some(error.to_string()),
+        )
     })?;
     if !codec.allowed_in_produce(version) {
         return Err((ErrorCode::UnsupportedCompressionType, None));
@@ -212,7 +238,11 @@ fn prepare(
         }
     }
     let info = batch::to_info(&bytes).map_err(damaged)?;
-    Ok(PreparedBatch { bytes, info, append_time_ms })
+    Ok(PreparedBatch {
+        bytes,
+        info,
+        append_time_ms,
+    })
 }
 
 fn check_timestamps(max: i64, config: &TopicConfig, now_ms: i64) -> Result<(), Refusal> {
@@ -242,9 +272,9 @@ impl Begun {
         for topic in &self.topics {
             let mut partitions = Vec::with_capacity(topic.partitions.len());
             for (index, message) in &topic.partitions {
-                let outcome = outcomes.next().unwrap_or(Produced::refused(
-                    ErrorCode::UnknownServerError,
-                ));
+                let outcome = outcomes
+                    .next()
+                    .unwrap_or(Produced::refused(ErrorCode::UnknownServerError));
                 let mut answer = partition_answer(*index, outcome, message.as_deref());
                 if outcome.code == ErrorCode::NotLeaderOrFollower && self.version >= LEADERS_FROM {
                     self.name_leader(broker, topic, *index, &mut answer, &mut endpoints);
@@ -258,7 +288,9 @@ impl Begun {
                     .with_partition_responses(partitions),
             );
         }
-        ProduceResponse::default().with_responses(responses).with_node_endpoints(endpoints)
+        ProduceResponse::default()
+            .with_responses(responses)
+            .with_node_endpoints(endpoints)
     }
 
     /// Tells the producer who leads now (KIP-951), so that it need not ask.
@@ -279,8 +311,10 @@ impl Begun {
         let Some(id) = record.map(|record| record.id) else {
             return;
         };
-        let Some(partition) = image.partition(TopicPartition { topic: id, partition: index })
-        else {
+        let Some(partition) = image.partition(TopicPartition {
+            topic: id,
+            partition: index,
+        }) else {
             return;
         };
         let Some(leader) = partition.leader.and_then(|id| image.brokers.get(&id)) else {

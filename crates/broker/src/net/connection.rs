@@ -139,7 +139,10 @@ async fn next_frame(
     if length > first {
         // The small permit goes back first: waiting for more while holding some could stop everybody.
         drop(permit);
-        permit = broker.budget.acquire(Share::Requests, length as u64).await?;
+        permit = broker
+            .budget
+            .acquire(Share::Requests, length as u64)
+            .await?;
         bytes.reserve(length - first);
         fill(reader, &mut bytes, length).await?;
     }
@@ -147,11 +150,7 @@ async fn next_frame(
 }
 
 /// Reads until the buffer holds `length` bytes, never more.
-async fn fill(
-    reader: &mut OwnedReadHalf,
-    bytes: &mut BytesMut,
-    length: usize,
-) -> Result<(), End> {
+async fn fill(reader: &mut OwnedReadHalf, bytes: &mut BytesMut, length: usize) -> Result<(), End> {
     while bytes.len() < length {
         let missing = length - bytes.len();
         let mut part = bytes.split_off(bytes.len());
@@ -188,10 +187,12 @@ async fn write_all(writer: &mut OwnedWriteHalf, mut segments: Vec<Bytes>) -> Res
     segments.retain(|segment| !segment.is_empty());
     let mut next = 0;
     while next < segments.len() {
-        let slices: Vec<IoSlice<'_>> =
-            segments[next..].iter().take(SEGMENTS).map(|segment| IoSlice::new(segment)).collect();
-        let written =
-            tokio::time::timeout(PROGRESS_TIMEOUT, writer.write_vectored(&slices)).await;
+        let slices: Vec<IoSlice<'_>> = segments[next..]
+            .iter()
+            .take(SEGMENTS)
+            .map(|segment| IoSlice::new(segment))
+            .collect();
+        let written = tokio::time::timeout(PROGRESS_TIMEOUT, writer.write_vectored(&slices)).await;
         let mut written = written.map_err(|_elapsed| End::Stalled)??;
         if written == 0 {
             return Err(End::Closed);

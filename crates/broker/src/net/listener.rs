@@ -68,11 +68,12 @@ impl Listener {
         let open = Arc::clone(&self.open);
         let guard = Guard { open, metrics };
         let tasks = self.tasks.clone();
-        self.tasks.spawn("connection", Class::Connection, async move {
-            let reason = connection::serve(stream, context, broker, tasks).await;
-            tracing::debug!(%peer, %reason, "connection ended");
-            drop(guard);
-        });
+        self.tasks
+            .spawn("connection", Class::Connection, async move {
+                let reason = connection::serve(stream, context, broker, tasks).await;
+                tracing::debug!(%peer, %reason, "connection ended");
+                drop(guard);
+            });
     }
 }
 

@@ -51,7 +51,11 @@ impl Partition {
     ) -> AppendAnswer {
         let limits = self.segment_limits();
         let now = self.environment.clock.monotonic();
-        let PreparedBatch { mut bytes, info, append_time_ms } = prepared;
+        let PreparedBatch {
+            mut bytes,
+            info,
+            append_time_ms,
+        } = prepared;
         let mut state = self.state.lock();
         let Some(leader) = state.role.leader_mut() else {
             return AppendAnswer::Now(Produced::refused(ErrorCode::NotLeaderOrFollower));
@@ -63,7 +67,10 @@ impl Partition {
         let log_start = leader.log().log_start();
         let (base_offset, last_offset) = match leader.check(&info) {
             SequenceCheck::Refused(code) => return AppendAnswer::Now(Produced::refused(code)),
-            SequenceCheck::Duplicate { base_offset, last_offset } => {
+            SequenceCheck::Duplicate {
+                base_offset,
+                last_offset,
+            } => {
                 self.environment.metrics.duplicates.inc();
                 (base_offset, last_offset)
             }
@@ -83,19 +90,25 @@ impl Partition {
                     tracing::error!(%error, "cannot write a batch that has its offset, aborting");
                     std::process::abort();
                 }
-                state.tail.push(TailBatch { info: placed, bytes });
+                state.tail.push(TailBatch {
+                    info: placed,
+                    bytes,
+                });
                 self.environment.tail.note(self.at, &placed);
                 self.queue_senders(&mut state);
                 (placed.base_offset, placed.last_offset)
             }
         };
-        let outcome =
-            Produced { code: ErrorCode::None, base_offset, append_time_ms, log_start };
-        self.answer_later(&mut state, acks, epoch, last_offset.next(), outcome, waiter)
+        let outcome = Produced {
+            code: ErrorCode::None,
+            base_offset,
+            append_time_ms,
+            log_start,
+        };
+        Self::answer_later(&mut state, acks, epoch, last_offset.next(), outcome, waiter)
     }
 
     fn answer_later(
-        &self,
         state: &mut super::State,
         acks: Acks,
         epoch: LeaderEpoch,

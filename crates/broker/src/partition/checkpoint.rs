@@ -23,6 +23,11 @@ pub(super) struct Checkpointing {
 }
 
 impl Checkpointing {
+    /// The log was cut: what waits describes a log that is no more, even once it has grown again.
+    pub(super) fn forget_waiting(&mut self) {
+        self.waiting = None;
+    }
+
     pub(super) fn new(log_end: Offset) -> Self {
         Self {
             written_end: log_end,
@@ -42,12 +47,15 @@ impl Partition {
         let state = &mut *guard;
         let log = state.role.log();
         let end = log.log_end();
+        let cutting = matches!(&state.role, super::Role::Follower(one) if one.is_cutting());
         let due = last
-            || state.checkpointing.taken.is_none_or(|taken| now.since(taken) >= INTERVAL);
-        let moved =
-            end != state.checkpointing.written_end
-                || log.log_start() != state.checkpointing.written_start;
-        if due && moved && state.checkpointing.waiting.is_none() && !state.deleted {
+            || state
+                .checkpointing
+                .taken
+                .is_none_or(|taken| now.since(taken) >= INTERVAL);
+        let moved = end != state.checkpointing.written_end
+            || log.log_start() != state.checkpointing.written_start;
+        if due && moved && !cutting && state.checkpointing.waiting.is_none() && !state.deleted {
             state.checkpointing.waiting = Some(Box::new(log.checkpoint()));
             state.checkpointing.taken = Some(now);
         }
@@ -71,7 +79,10 @@ impl Partition {
         let mut checkpoint = waiting.clone();
         checkpoint.high_watermark = log.known_high_watermark();
         let (start, end) = (checkpoint.log_start, checkpoint.log_end);
-        let op = Op::PutCheckpoint { partition: self.at, checkpoint };
+        let op = Op::PutCheckpoint {
+            partition: self.at,
+            checkpoint,
+        };
         if self.submit_control(0, op).is_ok() {
             state.checkpointing.waiting = None;
             state.checkpointing.written_end = end;
@@ -83,7 +94,10 @@ impl Partition {
     fn write_high_watermark(&self, state: &mut State) {
         let known = state.role.log().known_high_watermark();
         if known > state.checkpointing.high_watermark && !state.deleted {
-            let op = Op::PutHighWatermark { partition: self.at, offset: known };
+            let op = Op::PutHighWatermark {
+                partition: self.at,
+                offset: known,
+            };
             if self.submit_control(0, op).is_ok() {
                 state.checkpointing.high_watermark = known;
             }

@@ -22,7 +22,12 @@ pub struct Produced {
 impl Produced {
     /// A refusal.
     pub fn refused(code: ErrorCode) -> Self {
-        Self { code, base_offset: Offset(-1), append_time_ms: -1, log_start: Offset(-1) }
+        Self {
+            code,
+            base_offset: Offset(-1),
+            append_time_ms: -1,
+            log_start: Offset(-1),
+        }
     }
 }
 
@@ -50,8 +55,14 @@ pub struct ProduceWaiter {
 impl Completion {
     /// A request with so many partitions.
     pub fn new(partitions: usize) -> Arc<Self> {
-        let slots = Slots { outcomes: vec![None; partitions], open: partitions };
-        Arc::new(Self { state: Mutex::new(slots), all: Notify::new() })
+        let slots = Slots {
+            outcomes: vec![None; partitions],
+            open: partitions,
+        };
+        Arc::new(Self {
+            state: Mutex::new(slots),
+            all: Notify::new(),
+        })
     }
 
     /// Sets one outcome; the first one counts.
@@ -71,7 +82,11 @@ impl Completion {
 
     /// A waiter that will set one outcome.
     pub fn waiter(self: &Arc<Self>, index: usize, outcome: Produced) -> ProduceWaiter {
-        ProduceWaiter { completion: Arc::clone(self), index, outcome }
+        ProduceWaiter {
+            completion: Arc::clone(self),
+            index,
+            outcome,
+        }
     }
 
     /// Waits until every outcome is set. Cancel-safe.
@@ -87,7 +102,12 @@ impl Completion {
     /// The outcomes; those still open are answered with a time-out.
     pub fn outcomes(&self) -> Vec<Produced> {
         let late = Produced::refused(ErrorCode::RequestTimedOut);
-        self.state.lock().outcomes.iter().map(|slot| slot.unwrap_or(late)).collect()
+        self.state
+            .lock()
+            .outcomes
+            .iter()
+            .map(|slot| slot.unwrap_or(late))
+            .collect()
     }
 }
 

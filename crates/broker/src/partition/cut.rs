@@ -41,7 +41,7 @@ impl Partition {
                 self.reconcile(&mut state, registration, &mut answers);
             }
         }
-        self.finish(answers);
+        Self::finish(answers);
     }
 }
 

@@ -34,7 +34,10 @@ impl FetchWaiters {
     pub fn join(&self, wake: &Wake) -> FetchTicket {
         let id = self.inner.next.fetch_add(1, Ordering::Relaxed);
         self.inner.waiting.lock().insert(id, Arc::clone(wake));
-        FetchTicket { inner: Arc::clone(&self.inner), id }
+        FetchTicket {
+            inner: Arc::clone(&self.inner),
+            id,
+        }
     }
 
     /// Wakes everybody.

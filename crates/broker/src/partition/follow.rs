@@ -92,15 +92,23 @@ impl Partition {
                     topic = %self.topic_name, partition = self.at.partition, %to, %epoch,
                     "truncates to what it shares with its leader"
                 );
+                state.checkpointing.forget_waiting();
                 state.tail.truncate(to);
                 self.environment.metrics.truncations.inc();
-                self.submit_control(token(epoch), Op::TruncateTo { partition: self.at, offset: to })
+                self.submit_control(
+                    token(epoch),
+                    Op::TruncateTo {
+                        partition: self.at,
+                        offset: to,
+                    },
+                )
             }
             StartAction::Reset { at, producers } => {
                 tracing::info!(
                     topic = %self.topic_name, partition = self.at.partition, %at, %epoch,
                     "begins anew at its leader's log start"
                 );
+                state.checkpointing.forget_waiting();
                 state.tail.restart(at);
                 let high_watermark = follower_high_watermark(&state);
                 let checkpoint = Box::new(LogCheckpoint {
@@ -112,7 +120,13 @@ impl Partition {
                     producers,
                     segments: Vec::new(),
                 });
-                self.submit_control(token(epoch), Op::ResetTo { partition: self.at, checkpoint })
+                self.submit_control(
+                    token(epoch),
+                    Op::ResetTo {
+                        partition: self.at,
+                        checkpoint,
+                    },
+                )
             }
         }
     }
@@ -135,10 +149,16 @@ impl Partition {
         follower.on_append(header, &infos, limits)?;
         let high_watermark = follower.high_watermark();
         for ((info, bytes), permit) in batches.into_iter().zip(permits) {
-            let op =
-                Op::Append { partition: self.at, batch: bytes.clone(), info, high_watermark };
+            let op = Op::Append {
+                partition: self.at,
+                batch: bytes.clone(),
+                info,
+                high_watermark,
+            };
             if let Err(error) =
-                self.environment.store.submit(permit, token(header.leader_epoch), op)
+                self.environment
+                    .store
+                    .submit(permit, token(header.leader_epoch), op)
             {
                 tracing::error!(%error, "cannot write a batch that the log already counts, aborting");
                 std::process::abort();
@@ -159,7 +179,10 @@ impl Partition {
             return;
         };
         if let Some(start) = follower.allowed_start(leader_start) {
-            let op = Op::AdvanceLogStart { partition: self.at, offset: start };
+            let op = Op::AdvanceLogStart {
+                partition: self.at,
+                offset: start,
+            };
             if self.submit_control(0, op).is_ok() {
                 follower.log_mut().advance_start(start);
             }
@@ -181,8 +204,7 @@ impl Partition {
     pub(super) fn submit_control(&self, token: u64, op: Op) -> Result<(), RefusedReason> {
         let bytes = op.bytes();
         let permit = self.environment.store.try_reserve(Room::Control, bytes);
-        let submitted =
-            permit.and_then(|permit| self.environment.store.submit(permit, token, op));
+        let submitted = permit.and_then(|permit| self.environment.store.submit(permit, token, op));
         submitted.map_err(|error| {
             tracing::warn!(%error, partition = %self.at, "the writer takes no control step now");
             RefusedReason::Offline
@@ -191,7 +213,10 @@ impl Partition {
 
     pub(super) fn persist_epoch(&self, epoch: LeaderEpoch) {
         // Kept so that a restarted replica refuses old leaders at once; nothing depends on it.
-        let op = Op::PutLeaderEpoch { partition: self.at, epoch };
+        let op = Op::PutLeaderEpoch {
+            partition: self.at,
+            epoch,
+        };
         if self.submit_control(token(epoch), op).is_err() {
             tracing::debug!(partition = %self.at, "leader epoch is written later");
         }

@@ -58,12 +58,21 @@ impl Partition {
     /// Brings the list of followers in line with the view and has their streams look.
     pub(super) fn update_senders(&self, state: &mut State, view: &PartitionView) {
         let me = self.environment.replica.broker;
-        state.senders.retain(|broker, _| view.replica(*broker).is_some());
-        for replica in view.replicas.iter().filter(|replica| replica.replica.broker != me) {
+        state
+            .senders
+            .retain(|broker, _| view.replica(*broker).is_some());
+        for replica in view
+            .replicas
+            .iter()
+            .filter(|replica| replica.replica.broker != me)
+        {
             let broker = replica.replica.broker;
             let sender = state.senders.entry(broker).or_default();
             // The kernel forgets a follower that registered anew; its stream starts over.
-            let known = state.role.leader().is_some_and(|l| l.follower(broker).is_some());
+            let known = state
+                .role
+                .leader()
+                .is_some_and(|l| l.follower(broker).is_some());
             if !known {
                 *sender = SendState::default();
             }
@@ -89,12 +98,18 @@ impl Partition {
         let Some(sender) = state.senders.get_mut(&broker) else {
             return NextAppend::Nothing;
         };
-        if sender.session.is_none_or(|(_, opened_on)| opened_on != link) {
+        if sender
+            .session
+            .is_none_or(|(_, opened_on)| opened_on != link)
+        {
             let session = self.environment.peers.next_session();
             let Some(epoch) = leader.open(broker, session) else {
                 return NextAppend::Nothing;
             };
-            *sender = SendState { session: Some((session, link)), ..SendState::default() };
+            *sender = SendState {
+                session: Some((session, link)),
+                ..SendState::default()
+            };
             return NextAppend::Open { epoch, session };
         }
         if let Some(start) = sender.start.take() {
@@ -115,15 +130,25 @@ impl Partition {
                 return NextAppend::Nothing;
             }
             sender.note_sent(&header, sender.next);
-            return NextAppend::Append { header, batches: Vec::new(), more: false };
+            return NextAppend::Append {
+                header,
+                batches: Vec::new(),
+                more: false,
+            };
         }
         let Some(batches) = state.tail.read(sender.next, log_end, max_bytes) else {
             sender.catching_up = true;
             return NextAppend::CatchUp;
         };
-        let end = batches.last().map_or(sender.next, |batch| batch.info.end_offset());
+        let end = batches
+            .last()
+            .map_or(sender.next, |batch| batch.info.end_offset());
         sender.note_sent(&header, end);
-        NextAppend::Append { header, batches, more: end < log_end }
+        NextAppend::Append {
+            header,
+            batches,
+            more: end < log_end,
+        }
     }
 
     /// The next piece of a catch-up from the disk: what goes before it and where the disk is read.
@@ -148,7 +173,9 @@ impl Partition {
     pub fn caught_up_to(&self, broker: BrokerId, header: &AppendHeader, end: Offset) {
         let mut state = self.state.lock();
         if let Some(sender) = state.senders.get_mut(&broker)
-            && sender.session.is_some_and(|(session, _)| session == header.session)
+            && sender
+                .session
+                .is_some_and(|(session, _)| session == header.session)
         {
             sender.note_sent(header, end);
         }
@@ -158,7 +185,9 @@ impl Partition {
     pub fn follower_end(&self, broker: BrokerId) -> Option<(SessionId, Offset)> {
         let state = self.state.lock();
         let progress = state.role.leader()?.follower(broker)?;
-        progress.is_streaming().then_some((progress.session, progress.log_end))
+        progress
+            .is_streaming()
+            .then_some((progress.session, progress.log_end))
     }
 
     /// A follower says where its log stands; the answer is queued.
@@ -173,7 +202,10 @@ impl Partition {
         let Some(sender) = state.senders.get_mut(&broker) else {
             return;
         };
-        if sender.session.is_none_or(|(session, _)| session != opened.session) {
+        if sender
+            .session
+            .is_none_or(|(session, _)| session != opened.session)
+        {
             return;
         }
         let Some(start) = leader.on_opened(opened, now) else {
@@ -208,7 +240,7 @@ impl Partition {
                 self.after_advance(&mut state, &mut answers);
             }
         }
-        self.finish(answers);
+        Self::finish(answers);
     }
 
     /// A follower refuses.

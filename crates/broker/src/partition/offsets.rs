@@ -37,7 +37,8 @@ impl Partition {
             high_watermark: state.role.high_watermark(),
             log_end: log.log_end(),
             synced_end: log.synced_end(),
-            leader_epoch: leader.map_or_else(|| log.leader_epoch(), |leader| leader.epoch()),
+            leader_epoch: leader
+                .map_or(log.leader_epoch(), holdfast_kernel::replica::Leader::epoch),
             leads: leader.is_some(),
             settled: leader.is_some_and(holdfast_kernel::replica::Leader::is_settled),
             bytes: log.segments().bytes(),
@@ -48,7 +49,11 @@ impl Partition {
     pub fn epoch_end(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
         let state = self.state.lock();
         let log = state.role.log();
-        if state.role.leader().is_some_and(|leader| leader.epoch() == epoch) {
+        if state
+            .role
+            .leader()
+            .is_some_and(|leader| leader.epoch() == epoch)
+        {
             return Some((epoch, log.log_end()));
         }
         log.epochs().end_of(epoch, log.log_end())

@@ -41,8 +41,7 @@ impl Partition {
         let leads = match &state.role {
             Role::Leader(_) => true,
             Role::Follower(follower) if follower_serves && !follower.is_cutting() => false,
-            Role::Follower(_) => return Err(ErrorCode::NotLeaderOrFollower),
-            Role::Idle(_) => return Err(ErrorCode::NotLeaderOrFollower),
+            Role::Follower(_) | Role::Idle(_) => return Err(ErrorCode::NotLeaderOrFollower),
             Role::Offline { .. } => return Err(ErrorCode::KafkaStorageError),
         };
         let log = state.role.log();
@@ -56,7 +55,11 @@ impl Partition {
         if from > high_watermark {
             // A leader's log may reach there soon; a follower's too. Beyond any end it cannot.
             return if from <= log.log_end() {
-                if leads { Ok(Reading::Tail(Vec::new())) } else { Err(ErrorCode::OffsetNotAvailable) }
+                if leads {
+                    Ok(Reading::Tail(Vec::new()))
+                } else {
+                    Err(ErrorCode::OffsetNotAvailable)
+                }
             } else if leads {
                 Err(ErrorCode::OffsetOutOfRange)
             } else {
@@ -64,9 +67,9 @@ impl Partition {
             };
         }
         match state.tail.read(from, up_to, max_bytes) {
-            Some(batches) => {
-                Ok(Reading::Tail(batches.into_iter().map(|batch| batch.bytes).collect()))
-            }
+            Some(batches) => Ok(Reading::Tail(
+                batches.into_iter().map(|batch| batch.bytes).collect(),
+            )),
             None => Ok(Reading::Disk { up_to }),
         }
     }

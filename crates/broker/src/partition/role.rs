@@ -102,13 +102,17 @@ impl Partition {
         let mut answers = Answers::new();
         {
             let mut state = self.state.lock();
-            if state.deleted {
+            let older = state
+                .view
+                .as_ref()
+                .is_some_and(|known| known.partition_epoch > view.partition_epoch);
+            if state.deleted || older {
                 return;
             }
             state.view = Some(view);
             self.reconcile(&mut state, registration, &mut answers);
         }
-        self.finish(answers);
+        Self::finish(answers);
     }
 
     /// Brings the role in line with the newest view; called again after a cut.
@@ -121,8 +125,8 @@ impl Partition {
         let Some(view) = state.view.clone() else {
             return;
         };
-        let leads = view.leader == Some((self.environment.replica.broker, registration));
-        let stale = view.leader_epoch <= state.role.log().leader_epoch();
+        let me = self.environment.replica.broker;
+        let leads = view.leads(me, registration, state.role.log());
         match &mut state.role {
             Role::Offline { .. } => {}
             Role::Leader(leader) if leads && leader.epoch() == view.leader_epoch => {
@@ -131,7 +135,6 @@ impl Partition {
                 }
                 self.update_senders(state, &view);
             }
-            Role::Leader(_) if leads && stale => {}
             Role::Follower(follower) if follower.is_cutting() => follower.fence(view.leader_epoch),
             Role::Idle(_) | Role::Leader(_) | Role::Follower(_) if leads => {
                 self.lead(state, &view, registration, answers);
@@ -195,7 +198,7 @@ impl Partition {
     }
 
     /// Answers waiters; the lock is not held.
-    pub(super) fn finish(&self, answers: Answers) {
+    pub(super) fn finish(answers: Answers) {
         for (waiter, code) in answers {
             waiter.finish(code);
         }
@@ -214,13 +217,16 @@ impl Partition {
                 "replica is offline"
             );
             let log = Box::new(state.role.take_log());
-            state.role = Role::Offline { log, reason: reason.to_owned() };
+            state.role = Role::Offline {
+                log,
+                reason: reason.to_owned(),
+            };
             state.senders.clear();
             self.change_epoch(&mut state, LeaderEpoch::UNKNOWN, &mut answers);
         }
         self.environment.metrics.replicas_taken_offline.inc();
         self.environment.work.resign.add(self.at);
-        self.finish(answers);
+        Self::finish(answers);
     }
 
     /// The leadership that must be given away because this replica went offline.

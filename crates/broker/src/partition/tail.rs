@@ -26,7 +26,10 @@ pub(super) struct Tail {
 
 impl Tail {
     pub(super) fn new(end: Offset) -> Self {
-        Self { batches: VecDeque::new(), end }
+        Self {
+            batches: VecDeque::new(),
+            end,
+        }
     }
 
     pub(super) fn push(&mut self, batch: TailBatch) {
@@ -36,11 +39,17 @@ impl Tail {
 
     /// The first offset from which the tail is complete.
     pub(super) fn start(&self) -> Offset {
-        self.batches.front().map_or(self.end, |batch| batch.info.base_offset)
+        self.batches
+            .front()
+            .map_or(self.end, |batch| batch.info.base_offset)
     }
 
     pub(super) fn truncate(&mut self, to: Offset) {
-        while self.batches.back().is_some_and(|batch| batch.info.last_offset >= to) {
+        while self
+            .batches
+            .back()
+            .is_some_and(|batch| batch.info.last_offset >= to)
+        {
             self.batches.pop_back();
         }
         self.end = to;
@@ -77,7 +86,9 @@ impl Tail {
         if from < self.start() {
             return None;
         }
-        let first = self.batches.partition_point(|batch| batch.info.last_offset < from);
+        let first = self
+            .batches
+            .partition_point(|batch| batch.info.last_offset < from);
         let mut bytes = 0;
         let mut found = Vec::new();
         for batch in self.batches.range(first..) {
@@ -103,7 +114,11 @@ pub struct TailCache {
 impl TailCache {
     /// A cache of so many bytes.
     pub fn new(limit: u64) -> Self {
-        Self { limit, held: AtomicU64::new(0), order: Mutex::default() }
+        Self {
+            limit,
+            held: AtomicU64::new(0),
+            order: Mutex::default(),
+        }
     }
 
     /// Bytes held now.
@@ -113,7 +128,9 @@ impl TailCache {
 
     pub(super) fn note(&self, at: TopicPartition, info: &BatchInfo) {
         self.held.fetch_add(u64::from(info.size), Ordering::Relaxed);
-        self.order.lock().push_back((at, info.base_offset, info.size));
+        self.order
+            .lock()
+            .push_back((at, info.base_offset, info.size));
     }
 
     /// Evicts the oldest batches until the limit holds. `evict` drops one batch and says whether it

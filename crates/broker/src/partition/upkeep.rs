@@ -55,7 +55,7 @@ impl Partition {
                 }
             }
         }
-        self.finish(answers);
+        Self::finish(answers);
     }
 
     fn log_start_synced(&self) {
@@ -86,7 +86,11 @@ impl Partition {
 
     /// For how long this leader's own disk has been behind its log.
     pub fn own_lag(&self, now: Monotonic) -> Option<std::time::Duration> {
-        self.state.lock().role.leader().map(|leader| leader.own_lag(now))
+        self.state
+            .lock()
+            .role
+            .leader()
+            .map(|leader| leader.own_lag(now))
     }
 
     /// Drops expired segments, if this replica leads. `now_ms` is none while the wall clock is not
@@ -130,11 +134,18 @@ impl Partition {
 
     /// The oldest log start of the ISR, if this replica leads.
     pub fn low_watermark(&self) -> Option<Offset> {
-        self.state.lock().role.leader().map(holdfast_kernel::replica::Leader::low_watermark)
+        self.state
+            .lock()
+            .role
+            .leader()
+            .map(holdfast_kernel::replica::Leader::low_watermark)
     }
 
     fn advance_start(&self, state: &mut State, start: Offset) {
-        let op = Op::AdvanceLogStart { partition: self.at, offset: start };
+        let op = Op::AdvanceLogStart {
+            partition: self.at,
+            offset: start,
+        };
         if self.submit_control(0, op).is_ok() {
             state.role.log_mut().advance_start(start);
             self.queue_senders(state);

@@ -11,9 +11,9 @@ use holdfast_rpc::{Class, Request, limits};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::Peer;
 use super::message::{self, FRAME_BYTES};
 use super::sender::Links;
-use super::Peer;
 use crate::partition::Partition;
 
 /// Bytes read and sent at once for one partition. The next piece is sent once the follower has the
@@ -85,7 +85,11 @@ async fn pieces(peer: &Peer, links: &Links, frames: &mpsc::Sender<Bytes>) -> Str
                 Ok(false) => {}
                 Err(reason) => {
                     partition.link_lost(peer.id);
-                    links.partitions.environment().peers.queue_later(peer.id, at);
+                    links
+                        .partitions
+                        .environment()
+                        .peers
+                        .queue_later(peer.id, at);
                     return reason;
                 }
             }
@@ -106,9 +110,17 @@ async fn piece(
     let (batches, end) = read(links, partition, &header, up_to).await?;
     let size: usize = batches.iter().map(Bytes::len).sum();
     let mut out = BytesMut::with_capacity(size + 1024);
-    message::put_append(&mut out, partition.at(), &header, batches.iter().map(|b| &b[..]));
+    message::put_append(
+        &mut out,
+        partition.at(),
+        &header,
+        batches.iter().map(|b| &b[..]),
+    );
     for frame in message::into_frames(out.freeze()) {
-        frames.send(frame).await.map_err(|_| "closed by the transport".to_owned())?;
+        frames
+            .send(frame)
+            .await
+            .map_err(|_| "closed by the transport".to_owned())?;
     }
     partition.caught_up_to(peer.id, &header, end);
     let pace = Duration::from_micros(size as u64 * 1_000_000 / BYTES_PER_SECOND);
@@ -123,12 +135,7 @@ async fn piece(
 }
 
 /// Waits until the follower's log reaches `end`; false if the conversation is over.
-async fn wait_for(
-    peer: &Peer,
-    partition: &Partition,
-    header: &AppendHeader,
-    end: Offset,
-) -> bool {
+async fn wait_for(peer: &Peer, partition: &Partition, header: &AppendHeader, end: Offset) -> bool {
     loop {
         match partition.follower_end(peer.id) {
             Some((session, reached)) if session == header.session => {
@@ -153,9 +160,8 @@ async fn read(
     let at: TopicPartition = partition.at();
     let from = header.previous_end;
     let environment = Arc::clone(links.partitions.environment());
-    let reading = tokio::task::spawn_blocking(move || {
-        environment.store.read(at, from, up_to, PIECE_BYTES)
-    });
+    let reading =
+        tokio::task::spawn_blocking(move || environment.store.read(at, from, up_to, PIECE_BYTES));
     let found = reading.await.map_err(|error| error.to_string())?;
     let found = found.map_err(|error| {
         partition.on_read_error(&error);

@@ -205,7 +205,10 @@ pub fn decode(message: &mut Bytes) -> Result<Option<Item>, Error> {
         return Ok(Some(Item::Ping));
     }
     let topic = Uuid::from_u128(message.try_get_u128().map_err(|_| Error::Truncated)?);
-    let at = TopicPartition { topic: TopicId(topic), partition: int(message)? };
+    let at = TopicPartition {
+        topic: TopicId(topic),
+        partition: int(message)?,
+    };
     let item = match kind {
         OPEN => Item::Open(at, fields(message)?),
         START => Item::Start(at, fields(message)?),
@@ -277,7 +280,10 @@ fn unsigned(message: &mut Bytes) -> Result<u64, Error> {
 }
 
 fn offset(message: &mut Bytes) -> Result<Offset, Error> {
-    message.try_get_i64().map(Offset).map_err(|_| Error::Truncated)
+    message
+        .try_get_i64()
+        .map(Offset)
+        .map_err(|_| Error::Truncated)
 }
 
 #[cfg(test)]

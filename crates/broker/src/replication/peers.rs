@@ -41,7 +41,7 @@ pub struct Peer {
 /// All other brokers. As many as the cluster has.
 #[derive(Debug, Default)]
 pub struct Peers {
-    peers: RwLock<HashMap<BrokerId, Arc<Peer>>>,
+    by_id: RwLock<HashMap<BrokerId, Arc<Peer>>>,
     sessions: AtomicU64,
     links: AtomicU64,
 }
@@ -49,10 +49,10 @@ pub struct Peers {
 impl Peers {
     /// The peer with an id; true if it was not known before, so that its streams must be started.
     pub fn get_or_add(&self, id: BrokerId) -> (Arc<Peer>, bool) {
-        if let Some(peer) = self.peers.read().get(&id) {
+        if let Some(peer) = self.by_id.read().get(&id) {
             return (Arc::clone(peer), false);
         }
-        let mut peers = self.peers.write();
+        let mut peers = self.by_id.write();
         let mut added = false;
         let peer = peers.entry(id).or_insert_with(|| {
             added = true;
@@ -70,14 +70,14 @@ impl Peers {
 
     /// Has the stream to a peer look at a partition.
     pub fn queue(&self, id: BrokerId, at: TopicPartition) {
-        if let Some(peer) = self.peers.read().get(&id) {
+        if let Some(peer) = self.by_id.read().get(&id) {
             peer.dirty.add(at);
         }
     }
 
     /// Has it look with the next round of things that may wait.
     pub fn queue_later(&self, id: BrokerId, at: TopicPartition) {
-        if let Some(peer) = self.peers.read().get(&id) {
+        if let Some(peer) = self.by_id.read().get(&id) {
             peer.later.add(at);
         }
     }

@@ -36,7 +36,11 @@ pub struct ReplicationService {
 impl ReplicationService {
     /// A service that feeds these partitions.
     pub fn new(partitions: Arc<Partitions>, identity: Identity, tasks: Tasks) -> Self {
-        Self { partitions, identity, tasks }
+        Self {
+            partitions,
+            identity,
+            tasks,
+        }
     }
 
     fn open(
@@ -124,21 +128,36 @@ impl ReplicationService {
                 };
                 outbox.reply(match reply {
                     FollowerReply::Opened(opened) => Item::Opened(at, opened),
-                    FollowerReply::Refused(reason) => {
-                        Item::Refused(at, Refused { session: open.session, reason })
-                    }
+                    FollowerReply::Refused(reason) => Item::Refused(
+                        at,
+                        Refused {
+                            session: open.session,
+                            reason,
+                        },
+                    ),
                 });
             }
             Item::Start(at, start) => {
-                let result = self.partitions.get(at).map(|partition| partition.on_start(&start));
-                refuse(outbox, at, start.session, result.unwrap_or(Err(RefusedReason::NoSession)));
+                let result = self
+                    .partitions
+                    .get(at)
+                    .map(|partition| partition.on_start(&start));
+                refuse(
+                    outbox,
+                    at,
+                    start.session,
+                    result.unwrap_or(Err(RefusedReason::NoSession)),
+                );
             }
             Item::Append(at, header, batches) => {
                 let result = self.append(at, &header, batches).await;
                 refuse(outbox, at, header.session, result);
             }
             Item::Opened(..) | Item::Acked(..) | Item::Refused(..) => {
-                return Err(format!("{} speaks as a follower on a leader's stream", sender.replica));
+                return Err(format!(
+                    "{} speaks as a follower on a leader's stream",
+                    sender.replica
+                ));
             }
         }
         Ok(())
@@ -150,7 +169,10 @@ impl ReplicationService {
         header: &AppendHeader,
         batches: Vec<Bytes>,
     ) -> Result<(), RefusedReason> {
-        let partition = self.partitions.get(at).ok_or(RefusedReason::UnknownPartition)?;
+        let partition = self
+            .partitions
+            .get(at)
+            .ok_or(RefusedReason::UnknownPartition)?;
         let mut verified = Vec::with_capacity(batches.len());
         for bytes in batches {
             verified.push((verify(&bytes, at)?, bytes));
@@ -162,9 +184,10 @@ impl ReplicationService {
             let waiting = reserve.map_err(|error| offline(&error))?;
             permits.push(waiting.await.map_err(|error| offline(&error))?);
         }
-        environment.metrics.replicated_bytes.inc_by(
-            verified.iter().map(|(_, bytes)| bytes.len() as u64).sum(),
-        );
+        environment
+            .metrics
+            .replicated_bytes
+            .inc_by(verified.iter().map(|(_, bytes)| bytes.len() as u64).sum());
         partition.on_append(header, verified, permits)
     }
 }

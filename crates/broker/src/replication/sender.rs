@@ -64,7 +64,9 @@ pub async fn run(peer: Arc<Peer>, links: Links) {
                 tokio::time::sleep(RETRY).await;
             }
         }
-        links.partitions.for_each(|partition| partition.link_lost(peer.id));
+        links
+            .partitions
+            .for_each(|partition| partition.link_lost(peer.id));
     }
 }
 
@@ -92,11 +94,19 @@ async fn serve(peer: &Arc<Peer>, to: &PeerTarget, links: &Links) -> String {
     }
     let environment = links.partitions.environment();
     let link = environment.peers.next_link();
-    let mut incoming = Box::pin(receive(Arc::clone(peer), links.clone(), response.into_inner()));
-    let receiving = links.tasks.spawn("replication-acks", TaskClass::Job, async move {
-        incoming.as_mut().await;
-    });
-    links.partitions.for_each(|partition| environment.peers.queue(peer.id, partition.at()));
+    let mut incoming = Box::pin(receive(
+        Arc::clone(peer),
+        links.clone(),
+        response.into_inner(),
+    ));
+    let receiving = links
+        .tasks
+        .spawn("replication-acks", TaskClass::Job, async move {
+            incoming.as_mut().await;
+        });
+    links
+        .partitions
+        .for_each(|partition| environment.peers.queue(peer.id, partition.at()));
     let reason = send(peer, links, link, &frames).await;
     receiving.abort();
     reason
@@ -151,9 +161,22 @@ fn append_next(peer: &Peer, links: &Links, link: u64, at: TopicPartition, out: &
     };
     match partition.next_append(peer.id, link, FRAME_BYTES / 2) {
         NextAppend::Open { epoch, session } => {
-            message::encode(&Item::Open(at, Open { leader_epoch: epoch, session }), out);
+            message::encode(
+                &Item::Open(
+                    at,
+                    Open {
+                        leader_epoch: epoch,
+                        session,
+                    },
+                ),
+                out,
+            );
         }
-        NextAppend::Append { header, batches, more } => {
+        NextAppend::Append {
+            header,
+            batches,
+            more,
+        } => {
             let slices = batches.iter().map(|batch| &batch.bytes[..]);
             message::put_append(out, at, &header, slices);
             if more {
@@ -178,9 +201,8 @@ async fn receive(peer: Arc<Peer>, links: Links, mut stream: Streaming<Bytes>) {
     let mut assembler = Assembler::default();
     let environment = links.partitions.environment();
     loop {
-        let frame = match stream.message().await {
-            Ok(Some(frame)) => frame,
-            Ok(None) | Err(_) => return,
+        let Ok(Some(frame)) = stream.message().await else {
+            return;
         };
         let message = match assembler.push(frame) {
             Ok(Some(message)) => message,
@@ -205,7 +227,9 @@ fn handle(peer: &Peer, links: &Links, mut message: Bytes) -> Result<(), message:
         match item {
             Item::Ping => {
                 let now = environment.clock.monotonic();
-                links.partitions.for_each(|partition| partition.link_alive(peer.id, now));
+                links
+                    .partitions
+                    .for_each(|partition| partition.link_alive(peer.id, now));
             }
             Item::Opened(at, opened) if opened.replica.broker == peer.id => {
                 if let Some(partition) = links.partitions.get(at) {

@@ -63,8 +63,13 @@ struct Sockets {
 }
 
 async fn bind(address: &HostPort) -> Result<TcpListener, StartError> {
-    let listen = |source| StartError::Listen { address: address.to_string(), source };
-    TcpListener::bind((address.host.as_str(), address.port)).await.map_err(listen)
+    let listen = |source| StartError::Listen {
+        address: address.to_string(),
+        source,
+    };
+    TcpListener::bind((address.host.as_str(), address.port))
+        .await
+        .map_err(listen)
 }
 
 impl Sockets {
@@ -95,8 +100,15 @@ impl Broker {
         let sockets = Sockets::bind(&config).await?;
         let data_dir = open_data_dir(&config)?;
         let disk = data_dir.identity().clone();
-        let replica = ReplicaId { broker: disk.broker, incarnation: disk.incarnation };
-        let identity = Identity { cluster: disk.cluster, replica, start: disk.start };
+        let replica = ReplicaId {
+            broker: disk.broker,
+            incarnation: disk.incarnation,
+        };
+        let identity = Identity {
+            cluster: disk.cluster,
+            replica,
+            start: disk.start,
+        };
         tracing::info!(
             cluster = %disk.cluster, broker = %disk.broker, incarnation = %disk.incarnation,
             start = %disk.start, "starts"
@@ -129,8 +141,11 @@ impl Broker {
             options: holdfast_quorum::Options::default(),
         })
         .await?;
-        let (office, office_handle) =
-            Office::new(quorum.clone(), Arc::clone(&clock), controller_options(&config));
+        let (office, office_handle) = Office::new(
+            quorum.clone(),
+            Arc::clone(&clock),
+            controller_options(&config),
+        );
         let controller = ControllerClient::new(
             office_handle.clone(),
             quorum.clone(),
@@ -142,8 +157,8 @@ impl Broker {
             topic_defaults: topic_defaults::of(&config.topic_defaults),
             clock: Arc::clone(&clock),
             partitions: Arc::clone(&partitions),
-            quorum: quorum.clone(),
-            controller: controller.clone(),
+            quorum,
+            controller,
             budget,
             fetch_sessions: FetchSessions::default(),
             producer_ids: Mutex::new((0, 0)),
@@ -157,15 +172,31 @@ impl Broker {
             tasks: tasks.clone(),
         };
         let last = CancellationToken::new();
-        let parts =
-            Parts { state: Arc::clone(&state), links, office: office_handle, tasks: tasks.clone() };
+        let parts = Parts {
+            state: Arc::clone(&state),
+            links,
+            office: office_handle,
+            tasks: tasks.clone(),
+        };
         parts.serve_rpc(sockets.rpc);
         parts.serve_admin(sockets.admin, metrics, probes.clone());
-        tasks.spawn("controller", Class::Critical, office.run(tasks.shutdown_token()));
+        tasks.spawn(
+            "controller",
+            Class::Critical,
+            office.run(tasks.shutdown_token()),
+        );
         let lifecycle = parts.join(probes.clone(), last.clone());
         parts.look_after();
-        parts.listen(sockets.clients, lifecycle.clone());
-        Ok(Self { state, tasks, probes, lifecycle, asked_to_stop, last, _data_dir: data_dir })
+        parts.listen(sockets.clients, &lifecycle);
+        Ok(Self {
+            state,
+            tasks,
+            probes,
+            lifecycle,
+            asked_to_stop,
+            last,
+            _data_dir: data_dir,
+        })
     }
 }
 
@@ -216,8 +247,7 @@ impl Parts {
         let (lifecycle, watching) = watch::channel(Lifecycle::Registering(None));
         let refresh = Arc::new(Notify::new());
         let quorum = self.state.quorum.clone();
-        let follower =
-            ImageFollower::new(self.links.clone(), self.state.topic_defaults.clone());
+        let follower = ImageFollower::new(self.links.clone(), self.state.topic_defaults.clone());
         self.tasks.spawn(
             "image-follower",
             Class::Critical,
@@ -243,7 +273,11 @@ impl Parts {
             refresh.notify_one();
         };
         // Not drained with the others: a broker that stops reports until it leads nothing.
-        self.tasks.spawn("heartbeats", Class::Watcher, heartbeats.run(registered, last));
+        self.tasks.spawn(
+            "heartbeats",
+            Class::Watcher,
+            heartbeats.run(registered, last),
+        );
         self.tasks.spawn(
             "refusal-watch",
             Class::Critical,
@@ -279,7 +313,11 @@ impl Parts {
             process: draw(),
             rack: config.zone.clone(),
             endpoints: endpoints.collect(),
-            rpc: Endpoint { listener: "RPC".to_owned(), host: rpc.host, port: rpc.port },
+            rpc: Endpoint {
+                listener: "RPC".to_owned(),
+                host: rpc.host,
+                port: rpc.port,
+            },
             logs: logs
                 .iter()
                 .map(|partition| {
@@ -300,15 +338,26 @@ impl Parts {
             ),
         };
         let stop = || self.tasks.shutdown_token();
-        self.tasks.spawn("partition-timers", Class::Critical, upkeep.clone().timers(stop()));
-        self.tasks.spawn("isr-changes", Class::Critical, upkeep.clone().isr(stop()));
-        self.tasks.spawn("rebuilds", Class::Critical, upkeep.clone().rebuilds(stop()));
-        self.tasks.spawn("resignations", Class::Critical, upkeep.clone().resignations(stop()));
-        self.tasks.spawn("retention", Class::Critical, upkeep.retention(stop()));
+        self.tasks.spawn(
+            "partition-timers",
+            Class::Critical,
+            upkeep.clone().timers(stop()),
+        );
+        self.tasks
+            .spawn("isr-changes", Class::Critical, upkeep.clone().isr(stop()));
+        self.tasks
+            .spawn("rebuilds", Class::Critical, upkeep.clone().rebuilds(stop()));
+        self.tasks.spawn(
+            "resignations",
+            Class::Critical,
+            upkeep.clone().resignations(stop()),
+        );
+        self.tasks
+            .spawn("retention", Class::Critical, upkeep.retention(stop()));
     }
 
     /// Lets clients in once the cluster has let this broker in.
-    fn listen(&self, sockets: Vec<(String, TcpListener)>, lifecycle: watch::Receiver<Lifecycle>) {
+    fn listen(&self, sockets: Vec<(String, TcpListener)>, lifecycle: &watch::Receiver<Lifecycle>) {
         let open = Arc::new(AtomicUsize::new(0));
         for (name, socket) in sockets {
             let listener = Listener {
@@ -321,8 +370,7 @@ impl Parts {
             let mut lifecycle = lifecycle.clone();
             let stop = self.tasks.shutdown_token();
             self.tasks.spawn("client-listener", Class::Job, async move {
-                let serving =
-                    lifecycle.wait_for(|stage| matches!(stage, Lifecycle::Serving(_)));
+                let serving = lifecycle.wait_for(|stage| matches!(stage, Lifecycle::Serving(_)));
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => return,
@@ -337,7 +385,10 @@ impl Parts {
 fn open_data_dir(config: &Config) -> Result<DataDir, StartError> {
     let disk = DataDir::read(&config.data_dir)?;
     if let Some(configured) = config.broker_id.filter(|id| *id != disk.broker.0) {
-        return Err(StartError::WrongBroker { configured, found: disk.broker });
+        return Err(StartError::WrongBroker {
+            configured,
+            found: disk.broker,
+        });
     }
     Ok(DataDir::open(&config.data_dir, None, disk.broker)?)
 }
@@ -376,8 +427,10 @@ fn add_recovered(
     // The image's settings follow at once; these are for the moment before.
     let defaults = topic_defaults::of(&config.topic_defaults);
     let settings = config::resolve(&std::collections::BTreeMap::new(), &defaults);
-    let limits =
-        SegmentLimits { bytes: settings.segment_bytes, age_ms: settings.segment_ms };
+    let limits = SegmentLimits {
+        bytes: settings.segment_bytes,
+        age_ms: settings.segment_ms,
+    };
     for found in recovered {
         let log = restore(&found, limits);
         partitions.insert(Arc::new(Partition::new(
@@ -395,9 +448,11 @@ fn read_document(data_dir: &std::path::Path) -> Result<Option<Document>, StartEr
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok(Some(Document::parse(&text)?)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => {
-            Err(StartError::File { action: "read", path: path.display().to_string(), source })
-        }
+        Err(source) => Err(StartError::File {
+            action: "read",
+            path: path.display().to_string(),
+            source,
+        }),
     }
 }
 
@@ -405,7 +460,11 @@ fn quorum_spawn(tasks: &Tasks) -> Spawn {
     let tasks = tasks.clone();
     Arc::new(move |name, task| {
         // The founder's work ends with the formation; everything else runs as long as the process.
-        let class = if name == "quorum-founder" { Class::Job } else { Class::Critical };
+        let class = if name == "quorum-founder" {
+            Class::Job
+        } else {
+            Class::Critical
+        };
         tasks.spawn(name, class, task);
     })
 }
@@ -423,7 +482,11 @@ fn controller_options(config: &Config) -> ControllerOptions {
     ControllerOptions {
         session_timeout: Duration::from_millis(replication.session_timeout_ms),
         heartbeat_interval: Duration::from_millis(replication.heartbeat_interval_ms),
-        preferred_interval: if replication.preferred_leaders { preferred } else { Duration::MAX },
+        preferred_interval: if replication.preferred_leaders {
+            preferred
+        } else {
+            Duration::MAX
+        },
         default_partitions: config.topics.partitions,
         default_replication_factor: config.topics.replication_factor,
         topic_defaults: topic_defaults::of(&config.topic_defaults),

@@ -53,7 +53,10 @@ impl Broker {
         };
         let broker = self.state.id();
         for _ in 0..RELIEF_TRIES {
-            let command = Command::Shutdown { broker, broker_epoch };
+            let command = Command::Shutdown {
+                broker,
+                broker_epoch,
+            };
             match self.state.controller.submit(command, RELIEF_PATIENCE).await {
                 Outcome::Stopping { still_led: 0 } => {
                     tokio::time::sleep(FAREWELL).await;
@@ -79,7 +82,9 @@ impl Broker {
     async fn go_down(&self) {
         let deadline = Duration::from_millis(self.state.config.shutdown_timeout_ms);
         let now = self.state.clock.monotonic();
-        self.state.partitions.for_each(|partition| partition.checkpoint(now, true));
+        self.state
+            .partitions
+            .for_each(|partition| partition.checkpoint(now, true));
         let leaving = self.state.quorum.step_down(Duration::from_millis(500));
         if !leaving.await {
             tracing::debug!("leads the quorum to the end");

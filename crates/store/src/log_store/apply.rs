@@ -151,7 +151,9 @@ impl Applier<'_> {
         info: BatchInfo,
         high_watermark: Offset,
     ) -> Result<(), Error> {
-        if info.base_offset < log.log_end {
+        // A log that began anew inside a batch takes that batch first.
+        let covers_start = log.log_start == log.log_end && info.last_offset >= log.log_end;
+        if info.base_offset < log.log_end && !covers_start {
             let (at, end) = (info.base_offset, log.log_end);
             let detail = format!("{partition}: batch at {at} below the log end {end}");
             return Err(Error::Invariant {

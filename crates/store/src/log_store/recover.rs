@@ -202,20 +202,28 @@ fn partition(
     Ok((recovered, log))
 }
 
+/// The entries of the batches that end behind `from`: the first may begin before it, where a log
+/// began anew inside a batch.
 fn entries_from(db: &SyncedDb, key: PartitionKey, from: Offset) -> Result<Vec<IndexEntry>, Error> {
     let mut options = ReadOptions::default();
-    options.set_iterate_lower_bound(key.at(from));
+    options.set_iterate_lower_bound(key.first());
     options.set_iterate_upper_bound(key.behind());
     let mut index = db
         .db()
         .raw_iterator_cf_opt(db.family(families::INDEX), options);
     let mut entries = Vec::new();
-    index.seek_to_first();
+    index.seek_for_prev(key.at(from));
+    if !index.valid() {
+        index.status().map_err(Error::rocks("read the index"))?;
+        index.seek(key.at(from));
+    }
     while let Some((found, value)) = index.item() {
         let entry = RecordKey::decode(found)
             .and_then(|found| IndexEntry::decode(found.base, value))
             .map_err(|error| undecodable(db, &error))?;
-        entries.push(entry);
+        if entry.info.last_offset >= from {
+            entries.push(entry);
+        }
         index.next();
     }
     index.status().map_err(Error::rocks("read the index"))?;

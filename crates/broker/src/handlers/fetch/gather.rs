@@ -103,7 +103,10 @@ async fn one(
 ) -> Result<Gathered, ErrorCode> {
     let topic = resolved.topic?;
     let wanted = &resolved.wanted;
-    let at = TopicPartition { topic, partition: wanted.partition };
+    let at = TopicPartition {
+        topic,
+        partition: wanted.partition,
+    };
     let partition = broker.replica(at)?;
     let offsets = partition.offsets();
     check_epoch(wanted.leader_epoch, &offsets)?;
@@ -166,7 +169,10 @@ fn diverging(partition: &Partition, wanted: &Wanted) -> Option<EpochEnd> {
         .epoch_end(LeaderEpoch(wanted.last_epoch))
         .unwrap_or((LeaderEpoch::UNKNOWN, Offset(-1)));
     let agrees = epoch.0 == wanted.last_epoch && end.0 >= wanted.offset;
-    (!agrees).then_some(EpochEnd { epoch: epoch.0, end_offset: end.0 })
+    (!agrees).then_some(EpochEnd {
+        epoch: epoch.0,
+        end_offset: end.0,
+    })
 }
 
 /// An in-sync replica in the consumer's zone that has what it asks for, unless the leader is there.
@@ -180,7 +186,10 @@ fn nearer_replica(
     let image = broker.image();
     let record = image.partition(at)?;
     let in_rack = |id: BrokerId| {
-        image.brokers.get(&id).is_some_and(|b| !b.fenced && b.rack.as_deref() == Some(rack))
+        image
+            .brokers
+            .get(&id)
+            .is_some_and(|b| !b.fenced && b.rack.as_deref() == Some(rack))
     };
     if in_rack(broker.id()) {
         return None;
@@ -190,7 +199,11 @@ fn nearer_replica(
         .iter()
         .map(|member| member.replica.broker)
         .filter(|id| in_rack(*id))
-        .find(|id| partition.follower_end(*id).is_some_and(|(_, end)| end.0 >= offset))
+        .find(|id| {
+            partition
+                .follower_end(*id)
+                .is_some_and(|(_, end)| end.0 >= offset)
+        })
 }
 
 async fn read_disk(
@@ -225,12 +238,17 @@ async fn read_disk(
 
 fn failed(broker: &BrokerState, resolved: &Resolved, code: ErrorCode) -> Gathered {
     let mut gathered = Gathered::failed(code);
-    let asks_elsewhere =
-        matches!(code, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch);
+    let asks_elsewhere = matches!(
+        code,
+        ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch
+    );
     if asks_elsewhere && let Some(at) = resolved.at() {
         let image = broker.image();
         gathered.new_leader = image.partition(at).and_then(|record| {
-            Some(NewLeader { id: record.leader?, epoch: record.leader_epoch })
+            Some(NewLeader {
+                id: record.leader?,
+                epoch: record.leader_epoch,
+            })
         });
     }
     gathered

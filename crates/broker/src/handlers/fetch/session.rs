@@ -109,11 +109,19 @@ impl FetchSessions {
             }
             let wanted = wanted(request, version);
             if epoch == FINAL_EPOCH {
-                return Ok(Context { id: 0, session: None, incremental: false, wanted });
+                return Ok(Context {
+                    id: 0,
+                    session: None,
+                    incremental: false,
+                    wanted,
+                });
             }
             return Ok(sessions.create(uses_ids, wanted, now));
         }
-        let (session, used) = sessions.by_id.get_mut(&id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
+        let (session, used) = sessions
+            .by_id
+            .get_mut(&id)
+            .ok_or(ErrorCode::FetchSessionIdNotFound)?;
         *used = now;
         let session = Arc::clone(session);
         let mut state = session.lock();
@@ -133,9 +141,18 @@ impl FetchSessions {
                 state.forget(&(key.clone(), *partition));
             }
         }
-        let wanted = state.order.values().map(|entry| entry.wanted.clone()).collect();
+        let wanted = state
+            .order
+            .values()
+            .map(|entry| entry.wanted.clone())
+            .collect();
         drop(state);
-        Ok(Context { id, session: Some(session), incremental: true, wanted })
+        Ok(Context {
+            id,
+            session: Some(session),
+            incremental: true,
+            wanted,
+        })
     }
 }
 
@@ -143,14 +160,28 @@ impl Sessions {
     fn create(&mut self, uses_ids: bool, wanted: Vec<Wanted>, now: Monotonic) -> Context {
         if self.by_id.len() >= SLOTS {
             let oldest = self.by_id.iter().min_by_key(|(_, (_, used))| *used);
-            match oldest.filter(|(_, (_, used))| now.since(*used) >= IDLE).map(|(id, _)| *id) {
+            match oldest
+                .filter(|(_, (_, used))| now.since(*used) >= IDLE)
+                .map(|(id, _)| *id)
+            {
                 Some(oldest) => self.by_id.remove(&oldest),
                 // No room: the consumer goes on without a session.
-                None => return Context { id: 0, session: None, incremental: false, wanted },
+                None => {
+                    return Context {
+                        id: 0,
+                        session: None,
+                        incremental: false,
+                        wanted,
+                    };
+                }
             };
         }
         loop {
-            self.last_id = if self.last_id == i32::MAX { 1 } else { self.last_id + 1 };
+            self.last_id = if self.last_id == i32::MAX {
+                1
+            } else {
+                self.last_id + 1
+            };
             if !self.by_id.contains_key(&self.last_id) {
                 break;
             }
@@ -165,19 +196,32 @@ impl Sessions {
         wanted.iter().cloned().for_each(|one| session.put(one));
         let session = Arc::new(Mutex::new(session));
         self.by_id.insert(self.last_id, (Arc::clone(&session), now));
-        Context { id: self.last_id, session: Some(session), incremental: false, wanted }
+        Context {
+            id: self.last_id,
+            session: Some(session),
+            incremental: false,
+            wanted,
+        }
     }
 }
 
 impl Session {
     fn put(&mut self, wanted: Wanted) {
         let key = (wanted.topic.clone(), wanted.partition);
-        match self.places.get(&key).and_then(|place| self.order.get_mut(place)) {
-            Some(entry) => entry.wanted = wanted,
-            None => {
-                let entry = Entry { wanted, high_watermark: -1, log_start: -1, failed: false };
-                self.append(key, entry);
-            }
+        let known = self
+            .places
+            .get(&key)
+            .and_then(|place| self.order.get_mut(place));
+        if let Some(entry) = known {
+            entry.wanted = wanted;
+        } else {
+            let entry = Entry {
+                wanted,
+                high_watermark: -1,
+                log_start: -1,
+                failed: false,
+            };
+            self.append(key, entry);
         }
     }
 
@@ -208,7 +252,7 @@ impl Context {
 
     /// Whether the consumer must be told of a partition: in an incremental answer only if it has
     /// records, failed, or moved. Remembers what is told.
-    pub(crate) fn is_news(&self, wanted: &Wanted, gathered: &Gathered) -> bool {
+    pub(super) fn is_news(&self, wanted: &Wanted, gathered: &Gathered) -> bool {
         let Some(session) = &self.session else {
             return true;
         };
@@ -244,7 +288,11 @@ fn next_epoch(epoch: i32) -> i32 {
 }
 
 fn key(uses_ids: bool, name: &StrBytes, id: Uuid) -> TopicKey {
-    if uses_ids { TopicKey::Id(id) } else { TopicKey::Name(name.clone()) }
+    if uses_ids {
+        TopicKey::Id(id)
+    } else {
+        TopicKey::Name(name.clone())
+    }
 }
 
 fn wanted(request: &FetchRequest, version: i16) -> Vec<Wanted> {

@@ -4,11 +4,17 @@ use proptest::prelude::*;
 use super::*;
 
 fn at() -> TopicPartition {
-    TopicPartition { topic: TopicId(Uuid::from_u128(77)), partition: 3 }
+    TopicPartition {
+        topic: TopicId(Uuid::from_u128(77)),
+        partition: 3,
+    }
 }
 
 fn items() -> Vec<Item> {
-    let replica = ReplicaId { broker: BrokerId(2), incarnation: Incarnation(u64::MAX) };
+    let replica = ReplicaId {
+        broker: BrokerId(2),
+        incarnation: Incarnation(u64::MAX),
+    };
     let session = SessionId(9);
     let header = AppendHeader {
         session,
@@ -20,7 +26,13 @@ fn items() -> Vec<Item> {
     };
     vec![
         Item::Ping,
-        Item::Open(at(), Open { leader_epoch: LeaderEpoch(4), session }),
+        Item::Open(
+            at(),
+            Open {
+                leader_epoch: LeaderEpoch(4),
+                session,
+            },
+        ),
         Item::Start(
             at(),
             Start {
@@ -40,7 +52,11 @@ fn items() -> Vec<Item> {
                 log_end: Offset(200),
             },
         ),
-        Item::Append(at(), header, vec![Bytes::from_static(b"one"), Bytes::from_static(b"two!")]),
+        Item::Append(
+            at(),
+            header,
+            vec![Bytes::from_static(b"one"), Bytes::from_static(b"two!")],
+        ),
         Item::Append(at(), header, Vec::new()),
         Item::Opened(
             at(),
@@ -52,7 +68,10 @@ fn items() -> Vec<Item> {
                 log_start: Offset(0),
                 log_end: Offset(100),
                 synced_end: Offset(99),
-                epochs: vec![EpochStart { epoch: LeaderEpoch(3), start: Offset(0) }],
+                epochs: vec![EpochStart {
+                    epoch: LeaderEpoch(3),
+                    start: Offset(0),
+                }],
             },
         ),
         Item::Acked(
@@ -69,14 +88,19 @@ fn items() -> Vec<Item> {
         ),
         Item::Refused(
             at(),
-            Refused { session, reason: RefusedReason::BelowKnownHighWatermark(Offset(5)) },
+            Refused {
+                session,
+                reason: RefusedReason::BelowKnownHighWatermark(Offset(5)),
+            },
         ),
     ]
 }
 
 fn message(items: &[Item]) -> Bytes {
     let mut out = BytesMut::new();
-    items.iter().for_each(|item| encode(item, &mut out));
+    for item in items {
+        encode(item, &mut out);
+    }
     out.freeze()
 }
 
@@ -105,7 +129,9 @@ fn a_message_larger_than_a_frame_is_put_together_again() {
 fn a_message_without_end_is_refused_before_it_fills_the_memory() {
     let frame = Bytes::from([&[1u8][..], &vec![0u8; FRAME_BYTES]].concat());
     let mut assembler = Assembler::default();
-    let refused = (0..200).map(|_| assembler.push(frame.clone())).find(Result::is_err);
+    let refused = (0..200)
+        .map(|_| assembler.push(frame.clone()))
+        .find(Result::is_err);
     assert_eq!(refused, Some(Err(Error::TooLarge)));
 }
 

@@ -1,13 +1,17 @@
 use bytes::Bytes;
-use holdfast_wire::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
 use holdfast_wire::messages::TopicName;
+use holdfast_wire::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
 
 use super::*;
 
 fn request(session: i32, epoch: i32, partitions: &[i32]) -> FetchRequest {
     let partitions = partitions
         .iter()
-        .map(|index| FetchPartition::default().with_partition(*index).with_partition_max_bytes(100))
+        .map(|index| {
+            FetchPartition::default()
+                .with_partition(*index)
+                .with_partition_max_bytes(100)
+        })
         .collect();
     let topic = FetchTopic::default()
         .with_topic(TopicName(StrBytes::from_static_str("t")))
@@ -23,7 +27,11 @@ fn gathered(high_watermark: i64, bytes: usize) -> Gathered {
         code: ErrorCode::None,
         high_watermark,
         log_start: 0,
-        records: if bytes == 0 { Vec::new() } else { vec![Bytes::from(vec![0; bytes])] },
+        records: if bytes == 0 {
+            Vec::new()
+        } else {
+            vec![Bytes::from(vec![0; bytes])]
+        },
         diverging: None,
         preferred_replica: None,
         new_leader: None,
@@ -32,16 +40,25 @@ fn gathered(high_watermark: i64, bytes: usize) -> Gathered {
 }
 
 fn partitions(context: &Context) -> Vec<i32> {
-    context.wanted().iter().map(|wanted| wanted.partition).collect()
+    context
+        .wanted()
+        .iter()
+        .map(|wanted| wanted.partition)
+        .collect()
 }
 
 #[test]
 fn a_session_remembers_partitions_and_tells_only_news() {
     let sessions = FetchSessions::default();
     let now = Monotonic(0);
-    let first = sessions.open(&request(0, 0, &[0, 1, 2]), 12, now).expect("created");
+    let first = sessions
+        .open(&request(0, 0, &[0, 1, 2]), 12, now)
+        .expect("created");
     for wanted in first.wanted() {
-        assert!(first.is_news(&wanted, &gathered(5, 0)), "a full answer tells everything");
+        assert!(
+            first.is_news(&wanted, &gathered(5, 0)),
+            "a full answer tells everything"
+        );
     }
     let empty = request(first.id(), 1, &[]);
     let second = sessions.open(&empty, 12, now).expect("continued");
@@ -49,8 +66,14 @@ fn a_session_remembers_partitions_and_tells_only_news() {
     let wanted = second.wanted();
     assert!(!second.is_news(&wanted[0], &gathered(5, 0)));
     assert!(second.is_news(&wanted[1], &gathered(6, 10)));
-    let third = sessions.open(&request(first.id(), 2, &[]), 12, now).expect("continued");
-    assert_eq!(partitions(&third), vec![0, 2, 1], "who got records goes to the end");
+    let third = sessions
+        .open(&request(first.id(), 2, &[]), 12, now)
+        .expect("continued");
+    assert_eq!(
+        partitions(&third),
+        vec![0, 2, 1],
+        "who got records goes to the end"
+    );
 }
 
 #[test]
@@ -62,7 +85,10 @@ fn wrong_sessions_and_epochs_get_kafkas_errors() {
         code(sessions.open(&request(77, 1, &[]), 12, now)),
         Some(ErrorCode::FetchSessionIdNotFound)
     );
-    let id = sessions.open(&request(0, 0, &[0]), 12, now).expect("created").id();
+    let id = sessions
+        .open(&request(0, 0, &[0]), 12, now)
+        .expect("created")
+        .id();
     assert_eq!(
         code(sessions.open(&request(id, 5, &[]), 12, now)),
         Some(ErrorCode::InvalidFetchSessionEpoch)
@@ -77,14 +103,22 @@ fn wrong_sessions_and_epochs_get_kafkas_errors() {
 fn forgotten_partitions_are_not_looked_at_and_a_final_epoch_ends_the_session() {
     let sessions = FetchSessions::default();
     let now = Monotonic(0);
-    let id = sessions.open(&request(0, 0, &[0, 1]), 12, now).expect("created").id();
+    let id = sessions
+        .open(&request(0, 0, &[0, 1]), 12, now)
+        .expect("created")
+        .id();
     let forget = request(id, 1, &[]).with_forgotten_topics_data(vec![
         ForgottenTopic::default()
             .with_topic(TopicName(StrBytes::from_static_str("t")))
             .with_partitions(vec![0]),
     ]);
-    assert_eq!(partitions(&sessions.open(&forget, 12, now).expect("continued")), vec![1]);
-    let last = sessions.open(&request(id, FINAL_EPOCH, &[3]), 12, now).expect("sessionless");
+    assert_eq!(
+        partitions(&sessions.open(&forget, 12, now).expect("continued")),
+        vec![1]
+    );
+    let last = sessions
+        .open(&request(id, FINAL_EPOCH, &[3]), 12, now)
+        .expect("sessionless");
     assert_eq!((last.id(), partitions(&last)), (0, vec![3]));
     assert!(sessions.is_empty());
 }
@@ -93,11 +127,25 @@ fn forgotten_partitions_are_not_looked_at_and_a_final_epoch_ends_the_session() {
 fn a_full_cache_gives_up_only_idle_sessions() {
     let sessions = FetchSessions::default();
     for _ in 0..SLOTS {
-        sessions.open(&request(0, 0, &[0]), 12, Monotonic(0)).expect("created");
+        sessions
+            .open(&request(0, 0, &[0]), 12, Monotonic(0))
+            .expect("created");
     }
     let now = Monotonic(0).plus(Duration::from_secs(1));
-    assert_eq!(sessions.open(&request(0, 0, &[0]), 12, now).expect("without").id(), 0);
+    assert_eq!(
+        sessions
+            .open(&request(0, 0, &[0]), 12, now)
+            .expect("without")
+            .id(),
+        0
+    );
     let later = Monotonic(0).plus(IDLE);
-    assert_ne!(sessions.open(&request(0, 0, &[0]), 12, later).expect("created").id(), 0);
+    assert_ne!(
+        sessions
+            .open(&request(0, 0, &[0]), 12, later)
+            .expect("created")
+            .id(),
+        0
+    );
     assert_eq!(sessions.len(), SLOTS);
 }
