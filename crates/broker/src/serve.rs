@@ -1,5 +1,6 @@
 //! One broker process, from its disk to its last answer.
 
+mod foundation;
 mod start;
 mod stop;
 

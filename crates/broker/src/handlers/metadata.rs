@@ -89,7 +89,7 @@ async fn create_missing(
     let image = broker.image();
     let missing: Vec<NewTopic> = asked
         .iter()
-        .filter_map(|topic| topic.name.as_ref())
+        .filter_map(name)
         .filter(|name| image.topic_by_name(name).is_none())
         .filter(|name| context.authorize(Operation::Create, name))
         .map(|name| NewTopic {
@@ -119,12 +119,17 @@ async fn create_missing(
     }
 }
 
+/// The name that is asked for, unless it is an id: Java's clients send an empty name with an id.
+fn name(asked: &MetadataRequestTopic) -> Option<&TopicName> {
+    asked.name.as_ref().filter(|_| asked.topic_id.is_nil())
+}
+
 fn find(
     image: &ClusterImage,
     context: &RequestContext,
     asked: &MetadataRequestTopic,
 ) -> MetadataResponseTopic {
-    let by_name = asked.name.as_ref();
+    let by_name = name(asked);
     let (topic, missing) = match by_name {
         Some(name) => (
             image.topic_by_name(name),
@@ -215,4 +220,33 @@ fn partition(
             .iter()
             .copied()
             .filter(|id| !reachable(id))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{self, topic_id};
+    use super::super::text::topic_name;
+    use super::*;
+
+    #[test]
+    fn an_id_counts_whatever_name_comes_with_it() {
+        let mut image = testing::image();
+        testing::put_topic(&mut image, 7, "orders", 2);
+        let ask = |name: Option<&str>, id: u128| {
+            let asked = MetadataRequestTopic::default()
+                .with_name(name.map(topic_name))
+                .with_topic_id(topic_id(id).0);
+            let found = find(&image, &testing::context(), &asked);
+            (found.error_code, found.topic_id, found.partitions.len())
+        };
+        let orders = topic_id(7).0;
+        for name in [None, Some(""), Some("other")] {
+            assert_eq!(ask(name, 7), (0, orders, 2), "{name:?}");
+            let unknown = (ErrorCode::UnknownTopicId.code(), topic_id(8).0, 0);
+            assert_eq!(ask(name, 8), unknown, "{name:?}");
+        }
+        assert_eq!(ask(Some("orders"), 0), (0, orders, 2));
+        let invalid = ErrorCode::InvalidTopicException.code();
+        assert_eq!(ask(Some(""), 0).0, invalid);
+    }
 }

@@ -5,41 +5,34 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use holdfast_kernel::config;
 use holdfast_kernel::controller::{ControllerOptions, Registration};
 use holdfast_kernel::image::Endpoint;
-use holdfast_kernel::log::SegmentLimits;
-use holdfast_model::{BrokerEpoch, Clock, ReplicaId, SystemClock};
+use holdfast_model::{BrokerEpoch, Clock, SystemClock};
 use holdfast_quorum::{Document, Quorum, Setup, Spawn};
 use holdfast_rpc::limits::{controller_server, replication_server};
-use holdfast_rpc::{Channels, Identity, Server};
-use holdfast_runtime::budget::Share;
+use holdfast_rpc::{Channels, Server};
 use holdfast_runtime::config::{Config, HostPort};
 use holdfast_runtime::tasks::Class;
-use holdfast_runtime::{MemoryBudget, Metrics, Probes, Tasks, admin_http, signals};
-use holdfast_store::{DataDir, LogStore, MetaDb, MetaOptions, RecoveredPartition};
-use parking_lot::{Mutex, RwLock};
+use holdfast_runtime::{Metrics, Probes, Tasks, admin_http, signals};
+use holdfast_store::DataDir;
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::foundation::Foundation;
 use super::{DOCUMENT_FILE, StartError, draw};
 use crate::controller::{
     ControllerClient, ControllerService, Heartbeats, Lifecycle, Office, OfficeHandle,
     watch_for_refusals,
 };
-use crate::environment::Environment;
 use crate::handlers::fetch::FetchSessions;
 use crate::image_follower::ImageFollower;
-use crate::metrics::{BrokerMetrics, StoreMetrics};
 use crate::net::listener::Listener;
-use crate::partition::{Partition, TailCache, restore};
-use crate::partitions::Partitions;
-use crate::replication::{Links, Peers, ReplicationService};
+use crate::replication::{Links, ReplicationService};
 use crate::state::BrokerState;
 use crate::topic_defaults;
 use crate::upkeep::Upkeep;
-use crate::work::Work;
 
 /// A running broker.
 #[derive(Debug)]
@@ -98,86 +91,10 @@ impl Broker {
         let asked_to_stop = signals::watch(&tasks)?;
         let probes = Probes::new(Arc::clone(&clock));
         let sockets = Sockets::bind(&config).await?;
-        let data_dir = open_data_dir(&config)?;
-        let disk = data_dir.identity().clone();
-        let replica = ReplicaId {
-            broker: disk.broker,
-            incarnation: disk.incarnation,
-        };
-        let identity = Identity {
-            cluster: disk.cluster,
-            replica,
-            start: disk.start,
-        };
-        tracing::info!(
-            cluster = %disk.cluster, broker = %disk.broker, incarnation = %disk.incarnation,
-            start = %disk.start, "starts"
-        );
-        let budget = MemoryBudget::new(config.memory_budget(), &metrics);
-        let partitions = Arc::new(Partitions::new(StoreMetrics::new(&metrics)));
-        let (store, recovered, meta) = open_disk(&config, &clock, &partitions, &budget)?;
-        let environment = Arc::new(Environment {
-            replica,
-            store,
-            clock: Arc::clone(&clock),
-            tail: TailCache::new(budget.capacity(Share::TailCache)),
-            peers: Peers::default(),
-            work: Work::default(),
-            metrics: BrokerMetrics::new(&metrics),
-            lag_max: Duration::from_millis(config.replication.lag_time_max_ms),
-            registration: RwLock::new(None),
-        });
-        partitions.attach(Arc::clone(&environment));
-        add_recovered(&config, &partitions, recovered);
-
-        let channels = Channels::new(rpc_options(&config), Arc::clone(&clock));
-        let quorum = Quorum::start(Setup {
-            identity,
-            keyspace: Arc::new(meta),
-            document: read_document(&config.data_dir)?,
-            channels: channels.clone(),
-            clock: Arc::clone(&clock),
-            spawn: quorum_spawn(&tasks),
-            options: holdfast_quorum::Options::default(),
-        })
-        .await?;
-        let (office, office_handle) = Office::new(
-            quorum.clone(),
-            Arc::clone(&clock),
-            controller_options(&config),
-        );
-        let controller = ControllerClient::new(
-            office_handle.clone(),
-            quorum.clone(),
-            channels.clone(),
-            identity,
-            Arc::clone(&clock),
-        );
-        let state = Arc::new(BrokerState {
-            topic_defaults: topic_defaults::of(&config.topic_defaults),
-            clock: Arc::clone(&clock),
-            partitions: Arc::clone(&partitions),
-            quorum,
-            controller,
-            budget,
-            fetch_sessions: FetchSessions::default(),
-            producer_ids: Mutex::new((0, 0)),
-            disk_reads: Arc::new(Semaphore::new(config.read_threads.max(1))),
-            config,
-        });
-        let links = Links {
-            partitions: Arc::clone(&partitions),
-            channels: channels.clone(),
-            identity,
-            tasks: tasks.clone(),
-        };
+        let foundation = Foundation::lay(config, clock, &metrics)?;
         let last = CancellationToken::new();
-        let parts = Parts {
-            state: Arc::clone(&state),
-            links,
-            office: office_handle,
-            tasks: tasks.clone(),
-        };
+        let (parts, office, data_dir) = Parts::raise(foundation, tasks.clone()).await?;
+        let state = Arc::clone(&parts.state);
         parts.serve_rpc(sockets.rpc);
         parts.serve_admin(sockets.admin, metrics, probes.clone());
         tasks.spawn(
@@ -209,6 +126,70 @@ struct Parts {
 }
 
 impl Parts {
+    /// Starts the quorum on what the disk holds, and puts the broker's state together.
+    async fn raise(
+        foundation: Foundation,
+        tasks: Tasks,
+    ) -> Result<(Self, Office, DataDir), StartError> {
+        let Foundation {
+            config,
+            clock,
+            identity,
+            data_dir,
+            budget,
+            partitions,
+            meta,
+        } = foundation;
+        let channels = Channels::new(rpc_options(&config), Arc::clone(&clock));
+        let quorum = Quorum::start(Setup {
+            identity,
+            keyspace: Arc::new(meta),
+            document: read_document(&config.data_dir)?,
+            channels: channels.clone(),
+            clock: Arc::clone(&clock),
+            spawn: quorum_spawn(&tasks),
+            options: holdfast_quorum::Options::default(),
+        })
+        .await?;
+        let options = controller_options(&config);
+        let (office, handle) = Office::new(quorum.clone(), Arc::clone(&clock), options);
+        let controller = ControllerClient::new(
+            handle.clone(),
+            quorum.clone(),
+            channels.clone(),
+            identity,
+            Arc::clone(&clock),
+        );
+        let state = Arc::new(BrokerState {
+            topic_defaults: topic_defaults::of(&config.topic_defaults),
+            clock,
+            partitions: Arc::clone(&partitions),
+            quorum,
+            controller,
+            budget,
+            fetch_sessions: FetchSessions::default(),
+            producer_ids: Mutex::new((0, 0)),
+            disk_reads: Arc::new(Semaphore::new(config.read_threads.max(1))),
+            config,
+        });
+        let links = Links {
+            partitions,
+            channels,
+            identity,
+            tasks: tasks.clone(),
+        };
+        Ok((
+            Self {
+                state,
+                links,
+                office: handle,
+                tasks,
+            },
+            office,
+            data_dir,
+        ))
+    }
+
     fn serve_rpc(&self, socket: TcpListener) {
         let quorum = &self.state.quorum;
         let identity = self.links.identity;
@@ -379,67 +360,6 @@ impl Parts {
                 listener.run().await;
             });
         }
-    }
-}
-
-fn open_data_dir(config: &Config) -> Result<DataDir, StartError> {
-    let disk = DataDir::read(&config.data_dir)?;
-    if let Some(configured) = config.broker_id.filter(|id| *id != disk.broker.0) {
-        return Err(StartError::WrongBroker {
-            configured,
-            found: disk.broker,
-        });
-    }
-    Ok(DataDir::open(&config.data_dir, None, disk.broker)?)
-}
-
-type Disk = (LogStore, Vec<RecoveredPartition>, MetaDb);
-
-/// Opens the log and the metadata at the same time; both block on the disk.
-fn open_disk(
-    config: &Config,
-    clock: &Arc<dyn Clock>,
-    partitions: &Arc<Partitions>,
-    budget: &MemoryBudget,
-) -> Result<Disk, StartError> {
-    let sink = Arc::clone(partitions);
-    let mut options = holdfast_store::Options::new(&config.data_dir, Arc::clone(clock), sink);
-    options.memory_bytes = budget.capacity(Share::Store) as usize;
-    options.reserve.reserve_bytes = config.disk_reserve_bytes;
-    let meta = MetaOptions::new(config.data_dir.join("meta"), Arc::clone(clock));
-    tokio::task::block_in_place(|| {
-        std::thread::scope(|scope| {
-            let opening = scope.spawn(|| MetaDb::open(meta));
-            let (store, recovered) = LogStore::open(options)?;
-            let meta = opening.join().map_err(|_panic| {
-                StartError::Io(std::io::Error::other("opening the metadata panicked"))
-            })??;
-            Ok((store, recovered, meta))
-        })
-    })
-}
-
-fn add_recovered(
-    config: &Config,
-    partitions: &Arc<Partitions>,
-    recovered: Vec<RecoveredPartition>,
-) {
-    // The image's settings follow at once; these are for the moment before.
-    let defaults = topic_defaults::of(&config.topic_defaults);
-    let settings = config::resolve(&std::collections::BTreeMap::new(), &defaults);
-    let limits = SegmentLimits {
-        bytes: settings.segment_bytes,
-        age_ms: settings.segment_ms,
-    };
-    for found in recovered {
-        let log = restore(&found, limits);
-        partitions.insert(Arc::new(Partition::new(
-            found.partition,
-            found.topic_name,
-            log,
-            settings.clone(),
-            Arc::clone(partitions.environment()),
-        )));
     }
 }
 

@@ -58,22 +58,7 @@ fn items() -> Vec<Item> {
             vec![Bytes::from_static(b"one"), Bytes::from_static(b"two!")],
         ),
         Item::Append(at(), header, Vec::new()),
-        Item::Opened(
-            at(),
-            Opened {
-                session,
-                leader_epoch: LeaderEpoch(4),
-                replica,
-                broker_epoch: BrokerEpoch(12),
-                log_start: Offset(0),
-                log_end: Offset(100),
-                synced_end: Offset(99),
-                epochs: vec![EpochStart {
-                    epoch: LeaderEpoch(3),
-                    start: Offset(0),
-                }],
-            },
-        ),
+        opened(session, replica),
         Item::Acked(
             at(),
             Acked {
@@ -94,6 +79,25 @@ fn items() -> Vec<Item> {
             },
         ),
     ]
+}
+
+fn opened(session: SessionId, replica: ReplicaId) -> Item {
+    Item::Opened(
+        at(),
+        Opened {
+            session,
+            leader_epoch: LeaderEpoch(4),
+            replica,
+            broker_epoch: BrokerEpoch(12),
+            log_start: Offset(0),
+            log_end: Offset(100),
+            synced_end: Offset(99),
+            epochs: vec![EpochStart {
+                epoch: LeaderEpoch(3),
+                start: Offset(0),
+            }],
+        },
+    )
 }
 
 fn message(items: &[Item]) -> Bytes {

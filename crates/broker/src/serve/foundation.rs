@@ -1,0 +1,149 @@
+//! What a broker stands on: its disk, its identity, its memory budget, the replicas it holds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_kernel::config;
+use holdfast_kernel::log::SegmentLimits;
+use holdfast_model::{Clock, ReplicaId};
+use holdfast_rpc::Identity;
+use holdfast_runtime::budget::Share;
+use holdfast_runtime::config::Config;
+use holdfast_runtime::{MemoryBudget, Metrics};
+use holdfast_store::{DataDir, LogStore, MetaDb, MetaOptions, RecoveredPartition};
+use parking_lot::RwLock;
+
+use super::StartError;
+use crate::environment::Environment;
+use crate::metrics::{BrokerMetrics, StoreMetrics};
+use crate::partition::{Partition, TailCache, restore};
+use crate::partitions::Partitions;
+use crate::replication::Peers;
+use crate::topic_defaults;
+use crate::work::Work;
+
+/// What is there before anybody else is spoken to.
+pub(super) struct Foundation {
+    pub(super) config: Config,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) identity: Identity,
+    /// The lock on the disk.
+    pub(super) data_dir: DataDir,
+    pub(super) budget: MemoryBudget,
+    pub(super) partitions: Arc<Partitions>,
+    pub(super) meta: MetaDb,
+}
+
+impl Foundation {
+    /// Takes the disk into use and reads what it holds.
+    ///
+    /// # Errors
+    /// It is not this broker's, in use, or damaged.
+    pub(super) fn lay(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        metrics: &Metrics,
+    ) -> Result<Self, StartError> {
+        let data_dir = open_data_dir(&config)?;
+        let disk = data_dir.identity();
+        let replica = ReplicaId {
+            broker: disk.broker,
+            incarnation: disk.incarnation,
+        };
+        let identity = Identity {
+            cluster: disk.cluster,
+            replica,
+            start: disk.start,
+        };
+        tracing::info!(
+            cluster = %disk.cluster, broker = %disk.broker, incarnation = %disk.incarnation,
+            start = %disk.start, "starts"
+        );
+        let budget = MemoryBudget::new(config.memory_budget(), metrics);
+        let partitions = Arc::new(Partitions::new(StoreMetrics::new(metrics)));
+        let (store, recovered, meta) = open_disk(&config, &clock, &partitions, &budget)?;
+        partitions.attach(Arc::new(Environment {
+            replica,
+            store,
+            clock: Arc::clone(&clock),
+            tail: TailCache::new(budget.capacity(Share::TailCache)),
+            peers: Peers::default(),
+            work: Work::default(),
+            metrics: BrokerMetrics::new(metrics),
+            lag_max: Duration::from_millis(config.replication.lag_time_max_ms),
+            registration: RwLock::new(None),
+        }));
+        add_recovered(&config, &partitions, recovered);
+        Ok(Self {
+            config,
+            clock,
+            identity,
+            data_dir,
+            budget,
+            partitions,
+            meta,
+        })
+    }
+}
+
+fn open_data_dir(config: &Config) -> Result<DataDir, StartError> {
+    let disk = DataDir::read(&config.data_dir)?;
+    if let Some(configured) = config.broker_id.filter(|id| *id != disk.broker.0) {
+        return Err(StartError::WrongBroker {
+            configured,
+            found: disk.broker,
+        });
+    }
+    Ok(DataDir::open(&config.data_dir, None, disk.broker)?)
+}
+
+type Opened = (LogStore, Vec<RecoveredPartition>, MetaDb);
+
+/// Opens the log and the metadata at the same time; both block on the disk.
+fn open_disk(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    partitions: &Arc<Partitions>,
+    budget: &MemoryBudget,
+) -> Result<Opened, StartError> {
+    let sink = Arc::clone(partitions);
+    let mut options = holdfast_store::Options::new(&config.data_dir, Arc::clone(clock), sink);
+    options.memory_bytes = budget.capacity(Share::Store) as usize;
+    options.reserve.reserve_bytes = config.disk_reserve_bytes;
+    let meta = MetaOptions::new(config.data_dir.join("meta"), Arc::clone(clock));
+    tokio::task::block_in_place(|| {
+        std::thread::scope(|scope| {
+            let opening = scope.spawn(|| MetaDb::open(meta));
+            let (store, recovered) = LogStore::open(options)?;
+            let meta = opening.join().map_err(|_panic| {
+                StartError::Io(std::io::Error::other("opening the metadata panicked"))
+            })??;
+            Ok((store, recovered, meta))
+        })
+    })
+}
+
+fn add_recovered(
+    config: &Config,
+    partitions: &Arc<Partitions>,
+    recovered: Vec<RecoveredPartition>,
+) {
+    // The image's settings follow at once; these are for the moment before.
+    let defaults = topic_defaults::of(&config.topic_defaults);
+    let settings = config::resolve(&BTreeMap::new(), &defaults);
+    let limits = SegmentLimits {
+        bytes: settings.segment_bytes,
+        age_ms: settings.segment_ms,
+    };
+    for found in recovered {
+        let log = restore(&found, limits);
+        partitions.insert(Arc::new(Partition::new(
+            found.partition,
+            found.topic_name,
+            log,
+            settings.clone(),
+            Arc::clone(partitions.environment()),
+        )));
+    }
+}
