@@ -1,0 +1,381 @@
+//! Three brokers in three zones, each a process of its own.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use holdfast_client::admin::NewTopic;
+use holdfast_client::{Admin, Client, Options, Topic};
+use holdfast_model::{Clock, SystemClock};
+use tokio::sync::{Mutex, MutexGuard};
+
+mod broker;
+mod ready;
+
+pub use broker::Broker;
+
+use crate::power::{self, Disk};
+
+/// The brokers of a cluster.
+pub const BROKERS: usize = 3;
+
+const ZONES: [&str; BROKERS] = ["a", "b", "c"];
+
+/// How long a broker may take until it serves, on a machine that does other things too.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long a graceful stop may take.
+const STOPPED_WITHIN: Duration = Duration::from_secs(45);
+
+/// Ports are taken from here on, below those that the system gives to outgoing connections: a
+/// broker must find its port free when it comes back.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+static TURN: Mutex<()> = Mutex::const_new(());
+
+static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
+
+/// Where the brokers keep their data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// In a directory.
+    Directory,
+    /// On a file system of its own for each, whose power can be cut.
+    Image,
+}
+
+/// A running cluster. Dropping it kills every broker; unless [`Cluster::finish`] was called, what it
+/// left stays on disk and the end of each log is printed.
+#[derive(Debug)]
+pub struct Cluster {
+    dir: PathBuf,
+    brokers: Vec<Broker>,
+    disks: Vec<Disk>,
+    client: Client,
+    clock: SystemClock,
+    passed: bool,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Cluster {
+    /// Formats and starts three brokers and waits until all of them serve. Must be called on a
+    /// thread that outlives the cluster: the brokers end with it.
+    ///
+    /// # Errors
+    /// The binary is missing, a command fails, or a broker does not come up.
+    pub async fn start(name: &str, storage: Storage) -> anyhow::Result<Self> {
+        let turn = TURN.lock().await;
+        let binary = binary()?;
+        let dir = std::env::temp_dir().join(format!("holdfast-{name}-{}", std::process::id()));
+        if dir.exists() {
+            fs::remove_dir_all(&dir)?;
+        }
+        fs::create_dir_all(&dir)?;
+        let ports = (0..BROKERS).map(|_| Ok([free_port()?, free_port()?, free_port()?]));
+        let ports: Vec<[u16; 3]> = ports.collect::<anyhow::Result<_>>()?;
+        let bootstrap: Vec<String> = ports
+            .iter()
+            .map(|[clients, ..]| format!("127.0.0.1:{clients}"))
+            .collect();
+        let client = Client::new(&bootstrap.join(","), Options::default())?;
+        let mut cluster = Self {
+            dir,
+            brokers: Vec::new(),
+            disks: Vec::new(),
+            client,
+            clock: SystemClock::new(),
+            passed: false,
+            _turn: turn,
+        };
+        cluster.prepare(&binary, &ports, storage)?;
+        for n in 0..BROKERS {
+            cluster.start_broker(n)?;
+        }
+        cluster.wait_ready().await?;
+        Ok(cluster)
+    }
+
+    fn prepare(
+        &mut self,
+        binary: &Path,
+        ports: &[[u16; 3]],
+        storage: Storage,
+    ) -> anyhow::Result<()> {
+        let formation = self.dir.join("formation.toml");
+        let mut new = Command::new(binary);
+        new.args(["format", "--new-cluster", "--formation"])
+            .arg(&formation);
+        for (n, [_, rpc, _]) in ports.iter().enumerate() {
+            new.arg("--voter")
+                .arg(format!("{n}@127.0.0.1:{rpc}/{}", ZONES[n]));
+        }
+        power::run(&mut new)?;
+        for (n, ports) in ports.iter().enumerate() {
+            let home = self.dir.join(format!("broker-{n}"));
+            fs::create_dir_all(&home)?;
+            let data = match storage {
+                Storage::Directory => home.join("data"),
+                Storage::Image => {
+                    self.disks
+                        .push(Disk::create(&home.join("image"), &home.join("disk"))?);
+                    home.join("disk").join("data")
+                }
+            };
+            let mut format = Command::new(binary);
+            format.args(["format", "--broker-id", &n.to_string(), "--data-dir"]);
+            power::run(format.arg(&data).arg("--formation").arg(&formation))?;
+            let config = home.join("holdfast.toml");
+            fs::write(&config, configuration(n, &data, ports))?;
+            self.brokers.push(Broker::new(binary, n, &home, ports));
+        }
+        Ok(())
+    }
+
+    /// Where everything of the cluster is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where clients begin.
+    pub fn bootstrap(&self) -> String {
+        let ports = self
+            .brokers
+            .iter()
+            .map(|broker| broker.client_address().to_owned());
+        ports.collect::<Vec<_>>().join(",")
+    }
+
+    /// A client of the cluster.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Creates a topic with three replicas.
+    ///
+    /// # Errors
+    /// The cluster's answer.
+    pub async fn create_topic(&self, name: &str, partitions: i32) -> anyhow::Result<()> {
+        let topic = NewTopic {
+            partitions,
+            replication_factor: BROKERS as i16,
+            ..NewTopic::new(name)
+        };
+        Admin::new(self.client.clone())
+            .create_topic(&topic, false)
+            .await?;
+        Ok(())
+    }
+
+    /// Starts a broker that does not run.
+    ///
+    /// # Errors
+    /// It runs, or the process cannot be started.
+    pub fn start_broker(&mut self, n: usize) -> anyhow::Result<()> {
+        self.brokers[n].start()
+    }
+
+    /// Kills a broker with SIGKILL.
+    ///
+    /// # Errors
+    /// It had ended by itself.
+    pub fn kill(&mut self, n: usize) -> anyhow::Result<()> {
+        self.brokers[n].kill()
+    }
+
+    /// Stops a broker's process where it is.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn pause(&mut self, n: usize) -> anyhow::Result<()> {
+        self.brokers[n].pause()
+    }
+
+    /// Lets a broker's process go on.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn resume(&mut self, n: usize) -> anyhow::Result<()> {
+        self.brokers[n].resume()
+    }
+
+    /// Asks a broker to stop and waits for its end.
+    ///
+    /// # Errors
+    /// It does not end in time, or not well.
+    pub async fn stop(&mut self, n: usize) -> anyhow::Result<()> {
+        self.brokers[n].stop(STOPPED_WITHIN).await
+    }
+
+    /// Cuts the power of every broker at once: what their disks had not synced is gone. The brokers
+    /// are down then, their disks are mounted again.
+    ///
+    /// # Errors
+    /// The cluster's disks are no images, or a command fails.
+    pub fn cut_power(&mut self) -> anyhow::Result<()> {
+        ensure!(
+            !self.disks.is_empty(),
+            "the power of a directory cannot be cut"
+        );
+        power::cut(&self.disks)?;
+        for broker in &mut self.brokers {
+            broker.kill_or_reap()?;
+        }
+        for disk in &mut self.disks {
+            disk.mount_again()?;
+        }
+        Ok(())
+    }
+
+    /// Waits until every broker that runs serves.
+    ///
+    /// # Errors
+    /// One ended by itself or does not serve in time.
+    pub async fn wait_ready(&mut self) -> anyhow::Result<()> {
+        for n in 0..self.brokers.len() {
+            let mut last;
+            let begun = self.clock.monotonic();
+            loop {
+                let broker = &mut self.brokers[n];
+                if !broker.expected_to_run() {
+                    break;
+                }
+                broker.check_alive()?;
+                match ready::ask(broker.admin_port()).await {
+                    Ok(()) => break,
+                    Err(reason) => last = reason,
+                }
+                let waited = self.clock.monotonic().since(begun);
+                ensure!(waited < READY_WITHIN, "broker {n} does not serve: {last}");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Describes a topic as some broker knows it now.
+    ///
+    /// # Errors
+    /// The topic is not there, or no broker answers.
+    pub async fn describe(&self, topic: &str) -> anyhow::Result<Topic> {
+        let mut all = self.client.describe_all().await?;
+        all.topics
+            .remove(topic)
+            .with_context(|| format!("no topic {topic}"))
+    }
+
+    /// Waits until every broker is in every ISR of a topic.
+    ///
+    /// # Errors
+    /// It takes too long, or a broker ended by itself.
+    pub async fn wait_in_sync(&mut self, topic: &str, within: Duration) -> anyhow::Result<()> {
+        let begun = self.clock.monotonic();
+        let mut last;
+        loop {
+            self.check_alive()?;
+            match self.describe(topic).await {
+                Ok(found) => {
+                    let lacking = found.partitions.values().filter(|p| p.isr.len() < BROKERS);
+                    let lacking: Vec<String> = lacking
+                        .map(|p| format!("{}: leader {}, isr {:?}", p.index, p.leader, p.isr))
+                        .collect();
+                    if lacking.is_empty() && !found.partitions.is_empty() {
+                        return Ok(());
+                    }
+                    last = lacking.join("; ");
+                }
+                Err(error) => last = error.to_string(),
+            }
+            let waited = self.clock.monotonic().since(begun);
+            if waited > within {
+                bail!("not every broker is in every ISR after {within:?}: {last}");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Checks that no broker ended that was not told to.
+    ///
+    /// # Errors
+    /// One did.
+    pub fn check_alive(&mut self) -> anyhow::Result<()> {
+        self.brokers.iter_mut().try_for_each(Broker::check_alive)
+    }
+
+    /// Says that the test passed: stops everything and removes what is on disk.
+    ///
+    /// # Errors
+    /// A broker panicked in its life, or ended by itself.
+    pub fn finish(mut self) -> anyhow::Result<()> {
+        self.check_alive()?;
+        for broker in &self.brokers {
+            broker.check_log()?;
+        }
+        self.passed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for broker in &mut self.brokers {
+            // One that ended already needs no end.
+            drop(broker.kill_or_reap());
+        }
+        self.disks.clear();
+        if self.passed {
+            // What is left over is a nuisance, not a failure.
+            drop(fs::remove_dir_all(&self.dir));
+        } else {
+            for broker in &self.brokers {
+                broker.print_log_end();
+            }
+        }
+    }
+}
+
+fn configuration(n: usize, data: &Path, [clients, rpc, admin]: &[u16; 3]) -> String {
+    format!(
+        "broker_id = {n}\nzone = \"{zone}\"\ndata_dir = \"{data}\"\n\
+         admin_bind = \"127.0.0.1:{admin}\"\nmemory_budget_bytes = 268435456\n\
+         disk_reserve_bytes = 67108864\n\n[rpc]\nbind = \"127.0.0.1:{rpc}\"\n\n\
+         [[listeners]]\nname = \"PLAINTEXT\"\nbind = \"127.0.0.1:{clients}\"\n",
+        zone = ZONES[n],
+        data = data.display(),
+    )
+}
+
+/// The broker under test: `HOLDFAST_BIN`, or the one built beside this executable.
+fn binary() -> anyhow::Result<PathBuf> {
+    if let Some(path) = std::env::var_os("HOLDFAST_BIN") {
+        return Ok(PathBuf::from(path));
+    }
+    let this = std::env::current_exe()?;
+    let beside = this
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|dir| dir.join("holdfast"));
+    beside.into_iter().find(|path| path.is_file()).context(
+        "no holdfast binary: build it with `cargo build --release -p holdfast-cli`, or name it in \
+         HOLDFAST_BIN",
+    )
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    let span = PORTS.end - PORTS.start;
+    for _ in 0..span {
+        let step = NEXT_PORT.fetch_add(1, Ordering::Relaxed);
+        // Processes of tests begin at different places.
+        let from = (std::process::id() % u32::from(span)) as u16;
+        let port =
+            PORTS.start + (u32::from(from) + u32::from(step)).rem_euclid(u32::from(span)) as u16;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port is free")
+}

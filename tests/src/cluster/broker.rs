@@ -1,0 +1,162 @@
+//! One broker's process.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Lines of the log that are shown when a test fails.
+const SHOWN_LINES: usize = 25;
+
+/// A broker that may run.
+#[derive(Debug)]
+pub struct Broker {
+    binary: PathBuf,
+    number: usize,
+    config: PathBuf,
+    log: PathBuf,
+    client_address: String,
+    admin_port: u16,
+    process: Option<Child>,
+}
+
+impl Broker {
+    pub(super) fn new(binary: &Path, number: usize, home: &Path, ports: &[u16; 3]) -> Self {
+        Self {
+            binary: binary.to_owned(),
+            number,
+            config: home.join("holdfast.toml"),
+            log: home.join("log"),
+            client_address: format!("127.0.0.1:{}", ports[0]),
+            admin_port: ports[2],
+            process: None,
+        }
+    }
+
+    pub(super) fn client_address(&self) -> &str {
+        &self.client_address
+    }
+
+    pub(super) fn admin_port(&self) -> u16 {
+        self.admin_port
+    }
+
+    pub(super) fn expected_to_run(&self) -> bool {
+        self.process.is_some()
+    }
+
+    pub(super) fn start(&mut self) -> anyhow::Result<()> {
+        ensure!(
+            self.process.is_none(),
+            "broker {} runs already",
+            self.number
+        );
+        let log = File::options().create(true).append(true).open(&self.log)?;
+        let mut command = Command::new(&self.binary);
+        command
+            .args(["serve", "--with-parent", &std::process::id().to_string()])
+            .arg("--config")
+            .arg(&self.config)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        let child = command.spawn();
+        self.process =
+            Some(child.with_context(|| format!("cannot start {}", self.binary.display()))?);
+        Ok(())
+    }
+
+    pub(super) fn check_alive(&mut self) -> anyhow::Result<()> {
+        let Some(process) = &mut self.process else {
+            return Ok(());
+        };
+        if let Some(status) = process.try_wait()? {
+            self.process = None;
+            bail!("broker {} ended by itself: {status}", self.number);
+        }
+        Ok(())
+    }
+
+    pub(super) fn kill(&mut self) -> anyhow::Result<()> {
+        self.check_alive()?;
+        self.kill_or_reap()
+    }
+
+    /// Ends the process, also if it ended before.
+    pub(super) fn kill_or_reap(&mut self) -> anyhow::Result<()> {
+        if let Some(mut process) = self.process.take() {
+            process.kill()?;
+            process.wait()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn pause(&mut self) -> anyhow::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    pub(super) fn resume(&mut self) -> anyhow::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&mut self, signal: Signal) -> anyhow::Result<()> {
+        self.check_alive()?;
+        let process = self.process.as_ref().context("the broker does not run")?;
+        let id = Pid::from_raw(process.id().cast_signed()).context("a process has an id")?;
+        Ok(kill_process(id, signal)?)
+    }
+
+    pub(super) async fn stop(&mut self, within: Duration) -> anyhow::Result<()> {
+        self.signal(Signal::TERM)?;
+        let stopped = tokio::time::timeout(within, self.ended()).await;
+        let status = stopped.with_context(|| format!("broker {} does not stop", self.number))??;
+        ensure!(
+            status.success(),
+            "broker {} stopped with {status}",
+            self.number
+        );
+        Ok(())
+    }
+
+    async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
+        loop {
+            let process = self.process.as_mut().context("the broker does not run")?;
+            if let Some(status) = process.try_wait()? {
+                self.process = None;
+                return Ok(status);
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// A panic can hide behind a restart.
+    pub(super) fn check_log(&self) -> anyhow::Result<()> {
+        let log = fs::read(&self.log)?;
+        let log = String::from_utf8_lossy(&log);
+        let found = log.lines().find(|line| line.contains("panicked"));
+        ensure!(
+            found.is_none(),
+            "broker {}: {}",
+            self.number,
+            found.unwrap_or_default()
+        );
+        Ok(())
+    }
+
+    #[expect(
+        clippy::print_stderr,
+        reason = "only where a test failed, for whoever reads that"
+    )]
+    pub(super) fn print_log_end(&self) {
+        let log = fs::read(&self.log).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        eprintln!("--- the end of {}", self.log.display());
+        for line in &lines[lines.len().saturating_sub(SHOWN_LINES)..] {
+            eprintln!("{line}");
+        }
+    }
+}

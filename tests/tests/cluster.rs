@@ -1,0 +1,12 @@
+//! Three real brokers under faults, with real clients at their defaults: what was acknowledged is
+//! there, once, in order, byte for byte.
+
+#[path = "cluster/load.rs"]
+mod load;
+
+#[path = "cluster/kills.rs"]
+mod kills;
+#[path = "cluster/pauses.rs"]
+mod pauses;
+#[path = "cluster/power_cuts.rs"]
+mod power_cuts;

@@ -1,0 +1,88 @@
+//! Continuous load on a cluster, and the audit that ends it.
+
+use std::time::Duration;
+
+use holdfast_tests::cluster::{Cluster, Storage};
+use holdfast_tests::ledger::{self, Recipe, RunningProducer};
+
+/// The topic that is written to.
+const TOPIC: &str = "ledger";
+
+/// Its partitions: each broker leads two.
+const PARTITIONS: i32 = 6;
+
+/// Records a second and producer: enough that some are always in flight.
+const RATE: u32 = 600;
+
+/// How long a partition may stand still once nothing is broken any more.
+const PROGRESS_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long replicas may take to catch up.
+const IN_SYNC_WITHIN: Duration = Duration::from_secs(60);
+
+/// A cluster with producers at work.
+pub(crate) struct Load {
+    pub(crate) cluster: Cluster,
+    producers: Vec<RunningProducer>,
+}
+
+impl Load {
+    pub(crate) async fn start(name: &str, storage: Storage) -> Self {
+        let cluster = Cluster::start(name, storage).await.unwrap();
+        cluster.create_topic(TOPIC, PARTITIONS).await.unwrap();
+        let recipe = |name: &str, codec| Recipe {
+            name: name.to_owned(),
+            bootstrap: cluster.bootstrap(),
+            topic: TOPIC.to_owned(),
+            partitions: PARTITIONS,
+            rate: RATE,
+            codec,
+        };
+        let recipes = [recipe("plain", "none"), recipe("packed", "lz4")];
+        let producers = recipes.map(|r| RunningProducer::start(cluster.dir(), r).unwrap());
+        let mut load = Self {
+            cluster,
+            producers: producers.into(),
+        };
+        load.progress().await;
+        load
+    }
+
+    /// Every partition takes records that are sent from now on, from every producer.
+    pub(crate) async fn progress(&mut self) {
+        for producer in &mut self.producers {
+            let progress = producer.wait_progress(PROGRESS_WITHIN).await;
+            if let Err(error) = &progress {
+                let described = self.cluster.describe(TOPIC).await;
+                panic!("{error:#}\n{described:#?}");
+            }
+        }
+        self.cluster.check_alive().unwrap();
+    }
+
+    pub(crate) async fn in_sync(&mut self) {
+        self.cluster
+            .wait_in_sync(TOPIC, IN_SYNC_WITHIN)
+            .await
+            .unwrap();
+    }
+
+    /// Ends the load once everybody is back in every ISR, and compares the log with the ledgers.
+    pub(crate) async fn finish(mut self) {
+        self.cluster.wait_ready().await.unwrap();
+        self.progress().await;
+        self.in_sync().await;
+        let mut ledgers = Vec::new();
+        for producer in self.producers {
+            ledgers.push(producer.finish().await.unwrap());
+        }
+        let verdict = ledger::audit(self.cluster.client(), TOPIC, &ledgers)
+            .await
+            .unwrap();
+        println!("{verdict:?}");
+        verdict.ensure_clean().unwrap();
+        let failed: Vec<&String> = ledgers.iter().flat_map(|(_, e)| &e.failed).collect();
+        assert!(failed.is_empty(), "errors at the application: {failed:?}");
+        self.cluster.finish().unwrap();
+    }
+}
