@@ -15,7 +15,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("quorum", &["kernel", "model", "rpc", "store"]),
     ("runtime", &["model"]),
     ("client", &["model", "wire"]),
-    ("broker", &["kernel", "model", "quorum", "rpc", "runtime", "store", "wire"]),
+    (
+        "broker",
+        &[
+            "kernel", "model", "quorum", "rpc", "runtime", "store", "wire",
+        ],
+    ),
     ("cli", &["broker", "client", "model", "runtime", "wire"]),
     ("sim", &["kernel", "model"]),
     ("tests", &["client", "kernel", "model", "wire"]),
@@ -65,12 +70,21 @@ fn text(path: &Path) -> String {
 }
 
 fn with_ending(ending: &str) -> Vec<PathBuf> {
-    files().into_iter().filter(|path| path.extension().is_some_and(|e| e == ending)).collect()
+    files()
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|e| e == ending))
+        .collect()
 }
 
 fn metadata() -> serde_json::Value {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
         .current_dir(root())
         .output()
         .expect("cargo describes the workspace");
@@ -85,7 +99,10 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     packages
         .iter()
         .map(|package| {
-            let normal = package["dependencies"].as_array().expect("dependencies").iter();
+            let normal = package["dependencies"]
+                .as_array()
+                .expect("dependencies")
+                .iter();
             let names = normal
                 .filter(|dependency| dependency["kind"].is_null())
                 .filter_map(|dependency| dependency["name"].as_str())
@@ -98,18 +115,30 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
 
 #[test]
 fn dependencies_follow_the_arrows() {
-    let allowed: BTreeMap<&str, BTreeSet<&str>> =
-        ARROWS.iter().map(|(from, to)| (*from, to.iter().copied().collect())).collect();
+    let allowed: BTreeMap<&str, BTreeSet<&str>> = ARROWS
+        .iter()
+        .map(|(from, to)| (*from, to.iter().copied().collect()))
+        .collect();
     let actual = dependencies();
     let members: BTreeSet<&str> = actual.keys().map(String::as_str).collect();
-    assert_eq!(members, allowed.keys().copied().collect(), "the list of crates");
+    assert_eq!(
+        members,
+        allowed.keys().copied().collect(),
+        "the list of crates"
+    );
     for (from, to) in &actual {
         for name in to.iter().filter(|name| members.contains(name.as_str())) {
-            assert!(allowed[from.as_str()].contains(name.as_str()), "{from} -> {name}");
+            assert!(
+                allowed[from.as_str()].contains(name.as_str()),
+                "{from} -> {name}"
+            );
         }
         for (library, keepers) in KEEPERS {
             let names = to.contains(*library);
-            assert!(!names || keepers.contains(&from.as_str()), "{from} names {library}");
+            assert!(
+                !names || keepers.contains(&from.as_str()),
+                "{from} names {library}"
+            );
         }
     }
 }
@@ -132,16 +161,30 @@ fn no_source_file_is_longer_than_the_limit() {
 
 #[test]
 fn no_file_is_named_mod_or_says_nothing() {
-    let bad = ["mod.rs", "utils.rs", "util.rs", "helpers.rs", "common.rs", "types.rs", "misc.rs"];
+    let bad = [
+        "mod.rs",
+        "utils.rs",
+        "util.rs",
+        "helpers.rs",
+        "common.rs",
+        "types.rs",
+        "misc.rs",
+    ];
     for path in with_ending("rs") {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         assert!(!bad.contains(&name), "{}", path.display());
     }
 }
 
 #[test]
 fn nothing_unfinished_is_marked() {
-    for path in ["rs", "toml", "md", "py", "java", "sh"].iter().flat_map(|e| with_ending(e)) {
+    for path in ["rs", "toml", "md", "py", "java", "sh"]
+        .iter()
+        .flat_map(|e| with_ending(e))
+    {
         let text = text(&path);
         for word in banned_words() {
             let found = text
@@ -157,7 +200,11 @@ fn links_in_pages_lead_somewhere() {
     let mut broken = Vec::new();
     for page in with_ending("md") {
         let folder = page.parent().unwrap_or(Path::new("")).to_owned();
-        for target in text(&page).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        for target in text(&page)
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
             let file = target.split('#').next().unwrap_or_default();
             let outside = file.is_empty() || file.contains("://") || file.contains(' ');
             if !outside && !root().join(&folder).join(file).exists() {
@@ -172,15 +219,26 @@ fn links_in_pages_lead_somewhere() {
 fn the_readme_lists_every_crate() {
     let readme = text(Path::new("README.md"));
     for (name, _) in ARROWS {
-        assert!(readme.contains(&format!("| [{name}](")), "no row for {name}");
+        assert!(
+            readme.contains(&format!("| [{name}](")),
+            "no row for {name}"
+        );
     }
 }
 
 #[test]
 fn every_decision_says_what_would_change_it() {
-    for page in with_ending("md").iter().filter(|p| p.starts_with("docs/adr")) {
+    for page in with_ending("md")
+        .iter()
+        .filter(|p| p.starts_with("docs/adr"))
+    {
         let text = text(page);
-        for heading in ["## Context", "## Decision", "## Consequences", "## What would change"] {
+        for heading in [
+            "## Context",
+            "## Decision",
+            "## Consequences",
+            "## What would change",
+        ] {
             assert!(text.contains(heading), "{} lacks {heading}", page.display());
         }
     }
@@ -204,7 +262,10 @@ fn every_invariant_of_the_protocol_page_is_named_in_code() {
 #[test]
 fn nothing_names_the_place_where_it_was_written() {
     let folders = [["/wo", "rk/"].concat(), ["..", "/shared"].concat()];
-    for path in files().iter().filter(|path| path.extension().is_some_and(|e| e != "lock")) {
+    for path in files()
+        .iter()
+        .filter(|path| path.extension().is_some_and(|e| e != "lock"))
+    {
         let text = text(path);
         for folder in &folders {
             assert!(!text.contains(folder), "{} names {folder}", path.display());
