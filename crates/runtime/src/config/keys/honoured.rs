@@ -103,7 +103,11 @@ pub(super) const KEYS: &[Key] = &[
         "rpc.source",
         |c, v| {
             let address = |_wrong| format!("{v:?} is not an IP address");
-            c.rpc.source = if v.is_empty() { None } else { Some(v.parse().map_err(address)?) };
+            c.rpc.source = if v.is_empty() {
+                None
+            } else {
+                Some(v.parse().map_err(address)?)
+            };
             Ok(())
         },
         "The local address of connections to the other brokers. Unset: the system's choice",
