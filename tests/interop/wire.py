@@ -146,3 +146,19 @@ def codecs_of(bootstrap, topic, partitions):
             found.add(attributes & 7)
             at += 12 + length
     return found
+
+
+def knows(address, topic):
+    """Whether a broker knows a topic, by Metadata version 4, which creates nothing."""
+    body = struct.pack(">i", 1) + string(topic) + b"\0"
+    r = Reader(ask(address, header(METADATA, 4) + body))
+    r.take("i")
+    for _ in range(r.take("i")):
+        r.take("i")
+        r.string()
+        r.take("i")
+        r.string()
+    r.string()
+    r.take("i")
+    r.take("i")
+    return r.take("h") == 0

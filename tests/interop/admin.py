@@ -1,0 +1,149 @@
+"""What confluent-kafka's AdminClient does. Usage: admin.py BOOTSTRAP"""
+
+import sys
+
+from confluent_kafka import (
+    IsolationLevel,
+    KafkaException,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
+
+import wire
+from report import case, equal, eventually
+
+EPOCH = 1_700_000_000_000
+
+
+class Cases:
+    def __init__(self, bootstrap):
+        self.bootstrap = bootstrap
+        self.admin = AdminClient({"bootstrap.servers": bootstrap})
+
+    def create(self, name, partitions, **configs):
+        topic = NewTopic(name, partitions, 3, config=configs)
+        self.done(self.admin.create_topics([topic]))
+        # As with Kafka, each broker hears of a new topic in its own time.
+        for broker in self.bootstrap.split(","):
+            eventually(lambda: equal(wire.knows(broker, name), True, f"{name} at {broker}"))
+
+    @staticmethod
+    def done(futures):
+        """The result of the one future."""
+        ((_, future),) = futures.items()
+        return future.result(30)
+
+    def refused(self, wanted, futures):
+        try:
+            self.done(futures)
+        except KafkaException as error:
+            equal(error.args[0].name(), wanted, "error")
+            return
+        raise AssertionError(f"no {wanted}")
+
+    def topics(self):
+        self.create("py-topic", 2)
+        described = self.done(self.admin.describe_topics(TopicCollection(["py-topic"])))
+        equal(len(described.partitions), 2, "partitions")
+        for partition in described.partitions:
+            equal({node.rack for node in partition.replicas}, {"a", "b", "c"}, "zones")
+        equal("py-topic" in self.admin.list_topics(timeout=10).topics, True, "listed")
+        again = [NewTopic("py-topic", 2, 3)]
+        self.refused("TOPIC_ALREADY_EXISTS", self.admin.create_topics(again))
+        self.done(self.admin.create_partitions([NewPartitions("py-topic", 4)]))
+        eventually(
+            lambda: equal(
+                len(self.admin.list_topics("py-topic", timeout=10).topics["py-topic"].partitions),
+                4,
+                "partitions",
+            )
+        )
+        fewer = [NewPartitions("py-topic", 3)]
+        self.refused("INVALID_PARTITIONS", self.admin.create_partitions(fewer))
+        self.done(self.admin.delete_topics(["py-topic"]))
+        self.refused("UNKNOWN_TOPIC_OR_PART", self.admin.delete_topics(["py-topic"]))
+
+    def setting(self, name):
+        resource = ConfigResource(ResourceType.TOPIC, "py-tuned")
+        return self.done(self.admin.describe_configs([resource]))[name].value
+
+    def alter(self, *entries):
+        resource = ConfigResource(
+            ResourceType.TOPIC, "py-tuned", incremental_configs=list(entries)
+        )
+        return self.admin.incremental_alter_configs([resource])
+
+    def settings(self):
+        self.create("py-tuned", 1, **{"retention.ms": "1000000"})
+        equal(self.setting("retention.ms"), "1000000", "as created")
+        equal(self.setting("min.insync.replicas"), "2", "default")
+        update = ConfigEntry(
+            "max.message.bytes", "2000000", incremental_operation=AlterConfigOpType.SET
+        )
+        self.done(self.alter(update))
+        eventually(lambda: equal(self.setting("max.message.bytes"), "2000000", "altered"))
+        # AlterConfigs replaces everything: what it does not name falls back to its default.
+        resource = ConfigResource(
+            ResourceType.TOPIC, "py-tuned", set_config={"retention.bytes": "5000000"}
+        )
+        self.done(self.admin.alter_configs([resource]))
+        eventually(lambda: equal(self.setting("retention.bytes"), "5000000", "replaced"))
+        equal(self.setting("retention.ms"), "604800000", "back to the default")
+        equal(self.setting("max.message.bytes"), "1048588", "back to the default")
+        wrong = ConfigEntry(
+            "min.insync.replicas", "no", incremental_operation=AlterConfigOpType.SET
+        )
+        self.refused("INVALID_CONFIG", self.alter(wrong))
+
+    def offset(self, partition, spec):
+        futures = self.admin.list_offsets(
+            {partition: spec}, isolation_level=IsolationLevel.READ_UNCOMMITTED
+        )
+        return self.done(futures).offset
+
+    def offsets(self):
+        self.create("py-timed", 1)
+        producer = Producer({"bootstrap.servers": self.bootstrap})
+        for i in range(10):
+            time = EPOCH + (100_000 if i == 6 else i * 1000)
+            producer.produce("py-timed", b"%d" % i, timestamp=time, partition=0)
+        equal(producer.flush(30), 0, "undelivered")
+        at = TopicPartition("py-timed", 0)
+        equal(self.offset(at, OffsetSpec.earliest()), 0, "earliest")
+        equal(self.offset(at, OffsetSpec.latest()), 10, "latest")
+        equal(self.offset(at, OffsetSpec.max_timestamp()), 6, "max timestamp")
+        equal(self.offset(at, OffsetSpec.for_timestamp(EPOCH + 3500)), 4, "by time")
+        equal(self.offset(at, OffsetSpec.for_timestamp(EPOCH + 100_001)), -1, "after all")
+        deleted = self.done(self.admin.delete_records([TopicPartition("py-timed", 0, 3)]))
+        equal(deleted.low_watermark, 3, "low watermark")
+        equal(self.offset(at, OffsetSpec.earliest()), 3, "earliest")
+        beyond = [TopicPartition("py-timed", 0, 11)]
+        self.refused("OFFSET_OUT_OF_RANGE", self.admin.delete_records(beyond))
+
+    def cluster(self):
+        cluster = self.admin.describe_cluster().result(30)
+        equal(sorted(node.rack for node in cluster.nodes), ["a", "b", "c"], "zones")
+        equal(cluster.controller.id in (0, 1, 2), True, "controller")
+
+
+def main():
+    cases = Cases(sys.argv[1])
+    case("confluent-kafka admin: topics and partitions", cases.topics)
+    case("confluent-kafka admin: settings", cases.settings)
+    case("confluent-kafka admin: offsets and deleting records", cases.offsets)
+    case("confluent-kafka admin: the cluster", cases.cluster)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,299 @@
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.Config;
+import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.CreateTopicsOptions;
+import org.apache.kafka.clients.admin.DescribeClusterResult;
+import org.apache.kafka.clients.admin.ListOffsetsResult.ListOffsetsResultInfo;
+import org.apache.kafka.clients.admin.NewPartitions;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.QuorumInfo;
+import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.Node;
+import org.apache.kafka.common.TopicCollection;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.TopicPartitionInfo;
+import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.InvalidConfigurationException;
+import org.apache.kafka.common.errors.InvalidPartitionsException;
+import org.apache.kafka.common.errors.InvalidReplicationFactorException;
+import org.apache.kafka.common.errors.InvalidTopicException;
+import org.apache.kafka.common.errors.OffsetOutOfRangeException;
+import org.apache.kafka.common.errors.TopicExistsException;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+
+/** What Java's Admin client does to topics, settings, offsets and the cluster. Argument: BOOTSTRAP. */
+final class AdminCases {
+    private final String bootstrap;
+    private final Admin admin;
+
+    private AdminCases(String bootstrap, Admin admin) {
+        this.bootstrap = bootstrap;
+        this.admin = admin;
+    }
+
+    public static void main(String[] args) throws Exception {
+        try (Admin admin = Clients.admin(args[0])) {
+            AdminCases cases = new AdminCases(args[0], admin);
+            Report.run("java admin: a user's program creates test-topic", cases::userProgram);
+            Report.run("java admin: creating topics", cases::creating);
+            Report.run("java admin: what cannot be created", cases::refusing);
+            Report.run("java admin: adding partitions", cases::adding);
+            Report.run("java admin: settings of a topic", cases::topicSettings);
+            Report.run("java admin: settings of a broker", cases::brokerSettings);
+            Report.run("java admin: offsets by name and by time", cases::offsets);
+            Report.run("java admin: deleting records", cases::deletingRecords);
+            Report.run("java admin: deleting topics", cases::deletingTopics);
+            Report.run("java admin: the cluster", cases::cluster);
+            Report.run("java admin: the metadata quorum", cases::quorum);
+        }
+    }
+
+    private void create(String name, int partitions) throws Exception {
+        Spread.create(admin, name, partitions);
+    }
+
+    private TopicDescription describe(String name) throws Exception {
+        return admin.describeTopics(List.of(name)).allTopicNames().get().get(name);
+    }
+
+    private void userProgram() throws Exception {
+        CreateTestTopic.main(new String[] {bootstrap});
+        Spread.everywhere(admin, "test-topic");
+        TopicDescription topic = describe("test-topic");
+        Report.equal(topic.partitions().size(), 3, "partitions");
+        for (TopicPartitionInfo partition : topic.partitions()) {
+            Report.equal(racks(partition.replicas()), Set.of("a", "b", "c"), "zones");
+            Report.equal(partition.replicas().size(), 3, "replicas");
+            Report.equal(partition.isr().size(), 3, "in sync");
+            Report.equal(partition.leader().id(), partition.replicas().get(0).id(), "leader");
+        }
+        Set<Integer> leaders =
+                topic.partitions().stream().map(p -> p.leader().id()).collect(Collectors.toSet());
+        Report.equal(leaders.size(), 3, "brokers that lead");
+    }
+
+    private static Set<String> racks(List<Node> nodes) {
+        return nodes.stream().map(Node::rack).collect(Collectors.toSet());
+    }
+
+    private void creating() throws Exception {
+        NewTopic placed = new NewTopic("placed", Map.of(0, List.of(2, 0), 1, List.of(1, 2)));
+        placed.configs(Map.of("retention.ms", "3600000"));
+        NewTopic usual = new NewTopic("usual", Optional.empty(), Optional.empty());
+        var created = admin.createTopics(List.of(placed, usual));
+        created.all().get();
+        Spread.everywhere(admin, "placed");
+        Spread.everywhere(admin, "usual");
+        Report.equal(created.replicationFactor("placed").get(), 2, "replication factor");
+        Report.equal(created.replicationFactor("usual").get(), 3, "usual replication factor");
+        Report.equal(
+                created.config("placed").get().get("retention.ms").value(), "3600000", "setting");
+        List<Integer> replicas =
+                describe("placed").partitions().get(0).replicas().stream().map(Node::id).toList();
+        Report.equal(replicas, List.of(2, 0), "replicas");
+        Report.equal(describe("placed").topicId(), created.topicId("placed").get(), "topic id");
+        Set<String> names = admin.listTopics().names().get();
+        Report.equal(names.containsAll(List.of("placed", "usual")), true, "listed");
+        Uuid id = created.topicId("usual").get();
+        var ids = TopicCollection.ofTopicIds(List.of(id));
+        Report.equal(
+                admin.describeTopics(ids).allTopicIds().get().get(id).name(), "usual", "by id");
+    }
+
+    private void refused(Class<? extends Exception> wanted, NewTopic topic) throws Exception {
+        Report.refused(wanted, () -> admin.createTopics(List.of(topic)).all().get());
+    }
+
+    private void refusing() throws Exception {
+        create("taken", 1);
+        refused(TopicExistsException.class, new NewTopic("taken", 1, (short) 3));
+        refused(InvalidTopicException.class, new NewTopic("no spaces", 1, (short) 3));
+        refused(InvalidTopicException.class, new NewTopic("..", 1, (short) 3));
+        refused(InvalidTopicException.class, new NewTopic("n".repeat(250), 1, (short) 3));
+        refused(InvalidReplicationFactorException.class, new NewTopic("four", 1, (short) 4));
+        refused(InvalidReplicationFactorException.class, new NewTopic("zero", 1, (short) 0));
+        refused(InvalidPartitionsException.class, new NewTopic("none", 0, (short) 3));
+        NewTopic wrong = new NewTopic("wrong", 1, (short) 3);
+        wrong.configs(Map.of("cleanup.policy", "burn"));
+        refused(InvalidConfigurationException.class, wrong);
+        wrong.configs(Map.of("no.such.setting", "1"));
+        refused(InvalidConfigurationException.class, wrong);
+        admin.createTopics(
+                        List.of(new NewTopic("only-checked", 1, (short) 3)),
+                        new CreateTopicsOptions().validateOnly(true))
+                .all()
+                .get();
+        Set<String> names = admin.listTopics().names().get();
+        for (String name : List.of("four", "zero", "none", "wrong", "only-checked")) {
+            Report.equal(names.contains(name), false, name);
+        }
+    }
+
+    private void adding() throws Exception {
+        create("grows", 2);
+        admin.createPartitions(Map.of("grows", NewPartitions.increaseTo(5))).all().get();
+        // The other brokers hear of it in their own time.
+        Report.eventually("five partitions", () -> describe("grows").partitions().size() == 5);
+        Report.eventually("leaders of all", () ->
+                describe("grows").partitions().stream()
+                        .allMatch(p -> p.leader() != null && racks(p.isr()).size() == 3));
+        Report.refused(InvalidPartitionsException.class, () ->
+                admin.createPartitions(Map.of("grows", NewPartitions.increaseTo(5))).all().get());
+        Report.refused(InvalidPartitionsException.class, () ->
+                admin.createPartitions(Map.of("grows", NewPartitions.increaseTo(3))).all().get());
+        Report.refused(UnknownTopicOrPartitionException.class, () ->
+                admin.createPartitions(Map.of("unknown", NewPartitions.increaseTo(3))).all().get());
+    }
+
+    private ConfigEntry setting(ConfigResource resource, String name) throws Exception {
+        Map<ConfigResource, Config> all = admin.describeConfigs(List.of(resource)).all().get();
+        return all.get(resource).get(name);
+    }
+
+    private void alter(ConfigResource resource, String name, String value) throws Exception {
+        var type = value == null ? AlterConfigOp.OpType.DELETE : AlterConfigOp.OpType.SET;
+        AlterConfigOp op = new AlterConfigOp(new ConfigEntry(name, value), type);
+        admin.incrementalAlterConfigs(Map.of(resource, List.of(op))).all().get();
+    }
+
+    private void topicSettings() throws Exception {
+        create("tuned", 1);
+        ConfigResource tuned = new ConfigResource(ConfigResource.Type.TOPIC, "tuned");
+        Report.equal(setting(tuned, "min.insync.replicas").value(), "2", "default");
+        Report.equal(setting(tuned, "retention.ms").value(), "604800000", "default");
+        Report.equal(setting(tuned, "retention.ms").isDefault(), true, "is default");
+        alter(tuned, "retention.ms", "60000");
+        Report.eventually("the new value",
+                () -> setting(tuned, "retention.ms").value().equals("60000"));
+        Report.equal(
+                setting(tuned, "retention.ms").source(),
+                ConfigEntry.ConfigSource.DYNAMIC_TOPIC_CONFIG,
+                "source");
+        alter(tuned, "retention.ms", null);
+        Report.eventually("the default again",
+                () -> setting(tuned, "retention.ms").value().equals("604800000"));
+        Report.refused(InvalidConfigurationException.class,
+                () -> alter(tuned, "max.message.bytes", "-5"));
+        Report.refused(InvalidConfigurationException.class,
+                () -> alter(tuned, "compression.type", "middle-out"));
+        Report.refused(InvalidConfigurationException.class,
+                () -> alter(tuned, "no.such.setting", "1"));
+        ConfigResource unknown = new ConfigResource(ConfigResource.Type.TOPIC, "unknown");
+        Report.refused(UnknownTopicOrPartitionException.class,
+                () -> setting(unknown, "retention.ms"));
+    }
+
+    private void brokerSettings() throws Exception {
+        ConfigResource broker = new ConfigResource(ConfigResource.Type.BROKER, "1");
+        Config config = admin.describeConfigs(List.of(broker)).all().get().get(broker);
+        Report.equal(config.get("broker.rack").value(), "b", "broker.rack");
+        for (ConfigEntry entry : config.entries()) {
+            if (entry.isReadOnly() && entry.source() == ConfigEntry.ConfigSource.UNKNOWN) {
+                throw new AssertionError(entry.name() + " has no source");
+            }
+        }
+    }
+
+    private long offset(TopicPartition partition, OffsetSpec spec) throws Exception {
+        return found(partition, spec).offset();
+    }
+
+    private ListOffsetsResultInfo found(TopicPartition at, OffsetSpec spec) throws Exception {
+        return admin.listOffsets(Map.of(at, spec)).partitionResult(at).get();
+    }
+
+    private static final long EPOCH = 1_700_000_000_000L;
+
+    /** Ten records a second apart, but the seventh is the newest. */
+    private TopicPartition timed(String topic) throws Exception {
+        create(topic, 1);
+        try (KafkaProducer<byte[], byte[]> producer = Clients.producer(bootstrap)) {
+            for (int i = 0; i < 10; i++) {
+                long time = EPOCH + (i == 6 ? 100_000 : i * 1000);
+                producer.send(new ProducerRecord<>(topic, 0, time, null, Records.key(i))).get();
+            }
+        }
+        return new TopicPartition(topic, 0);
+    }
+
+    private void offsets() throws Exception {
+        TopicPartition at = timed("timed");
+        Report.equal(offset(at, OffsetSpec.earliest()), 0L, "earliest");
+        Report.equal(offset(at, OffsetSpec.latest()), 10L, "latest");
+        Report.equal(offset(at, OffsetSpec.maxTimestamp()), 6L, "max timestamp");
+        Report.equal(found(at, OffsetSpec.maxTimestamp()).timestamp(), EPOCH + 100_000, "its time");
+        Report.equal(offset(at, OffsetSpec.forTimestamp(EPOCH)), 0L, "by time");
+        Report.equal(offset(at, OffsetSpec.forTimestamp(EPOCH + 3500)), 4L, "by time");
+        Report.equal(offset(at, OffsetSpec.forTimestamp(EPOCH + 50_000)), 6L, "by time");
+        Report.equal(offset(at, OffsetSpec.forTimestamp(EPOCH + 100_001)), -1L, "after all");
+        Report.equal(offset(at, OffsetSpec.earliestLocal()), 0L, "earliest local");
+        Report.equal(offset(at, OffsetSpec.latestTiered()), -1L, "latest tiered");
+        TopicPartition missing = new TopicPartition("timed", 9);
+        Report.refused(Exception.class, () -> admin
+                .listOffsets(Map.of(missing, OffsetSpec.latest()))
+                .partitionResult(missing)
+                .get(3, java.util.concurrent.TimeUnit.SECONDS));
+    }
+
+    private void deletingRecords() throws Exception {
+        TopicPartition at = timed("shortened");
+        var deleted = admin.deleteRecords(Map.of(at, RecordsToDelete.beforeOffset(4)));
+        Report.equal(deleted.lowWatermarks().get(at).get().lowWatermark(), 4L, "low watermark");
+        Report.equal(offset(at, OffsetSpec.earliest()), 4L, "earliest");
+        Report.equal(offset(at, OffsetSpec.forTimestamp(EPOCH)), 4L, "by time");
+        Report.refused(OffsetOutOfRangeException.class, () ->
+                admin.deleteRecords(Map.of(at, RecordsToDelete.beforeOffset(11))).all().get());
+        var all = admin.deleteRecords(Map.of(at, RecordsToDelete.beforeOffset(-1)));
+        Report.equal(all.lowWatermarks().get(at).get().lowWatermark(), 10L, "all deleted");
+        Report.equal(offset(at, OffsetSpec.maxTimestamp()), -1L, "no newest record");
+    }
+
+    private void deletingTopics() throws Exception {
+        create("gone", 3);
+        create("gone-by-id", 3);
+        Uuid id = describe("gone-by-id").topicId();
+        admin.deleteTopics(List.of("gone")).all().get();
+        admin.deleteTopics(TopicCollection.ofTopicIds(List.of(id))).all().get();
+        Report.eventually("both gone", () -> {
+            Set<String> names = new HashSet<>(admin.listTopics().names().get());
+            return !names.contains("gone") && !names.contains("gone-by-id");
+        });
+        Report.refused(UnknownTopicOrPartitionException.class,
+                () -> admin.deleteTopics(List.of("gone")).all().get());
+        // The name is free again, for another topic.
+        create("gone-by-id", 1);
+        Report.equal(describe("gone-by-id").topicId().equals(id), false, "the same id");
+    }
+
+    private void cluster() throws Exception {
+        DescribeClusterResult cluster = admin.describeCluster();
+        Report.equal(racks(List.copyOf(cluster.nodes().get())), Set.of("a", "b", "c"), "zones");
+        Report.equal(cluster.nodes().get().contains(cluster.controller().get()), true, "controller");
+        Report.equal(cluster.clusterId().get().length(), 22, "length of the cluster id");
+    }
+
+    private void quorum() throws Exception {
+        QuorumInfo quorum = admin.describeMetadataQuorum().quorumInfo().get();
+        Set<Integer> voters = quorum.voters().stream()
+                .map(QuorumInfo.ReplicaState::replicaId)
+                .collect(Collectors.toSet());
+        Report.equal(voters, Set.of(0, 1, 2), "voters");
+        Report.equal(voters.contains(quorum.leaderId()), true, "the leader is a voter");
+        Report.equal(quorum.highWatermark() > 0, true, "high watermark above 0");
+        // Only the leader of the quorum knows how far the others are; the client asks any broker.
+        long known = quorum.voters().stream().filter(voter -> voter.logEndOffset() > 0).count();
+        Report.equal(known > 0, true, "some log end is known");
+    }
+}
