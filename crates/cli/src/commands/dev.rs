@@ -91,7 +91,9 @@ pub(crate) fn run(dev: Dev, reach: &Reach) -> anyhow::Result<ExitCode> {
     } else {
         output::print(&table(&reply))?;
     }
-    output::note(&reply.message);
+    if command != Command::Status {
+        output::note(&reply.message);
+    }
     Ok(ExitCode::SUCCESS)
 }
 

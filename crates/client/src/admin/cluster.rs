@@ -2,7 +2,9 @@
 
 use holdfast_wire::messages::describe_quorum_request::{PartitionData, TopicData};
 use holdfast_wire::messages::describe_quorum_response::ReplicaState;
-use holdfast_wire::messages::{DescribeClusterRequest, DescribeQuorumRequest};
+use holdfast_wire::messages::{
+    DescribeClusterRequest, DescribeQuorumRequest, DescribeQuorumResponse,
+};
 
 use super::{Admin, single, topic_name};
 use crate::Error;
@@ -99,33 +101,46 @@ impl Admin {
             .await
     }
 
-    /// The members of the metadata quorum and how far each is.
+    /// The members of the metadata quorum and how far each is, as the quorum's leader knows it;
+    /// while there is no leader to be asked, as any broker does.
     ///
     /// # Errors
     /// The cluster's answer.
     pub async fn describe_quorum(&self) -> Result<QuorumDescription, Error> {
-        let what = "describe quorum";
-        let topic = TopicData::default()
-            .with_topic_name(topic_name(METADATA_TOPIC))
-            .with_partitions(vec![PartitionData::default().with_partition_index(0)]);
-        let body = DescribeQuorumRequest::default().with_topics(vec![topic]);
-        self.client
-            .call_any(&body, |answer| {
-                let detail = answer.error_message.as_deref();
-                Error::check(answer.error_code, detail, || what.to_owned())?;
-                let row = single(single(answer.topics, what)?.partitions, what)?;
-                let detail = row.error_message.as_deref();
-                Error::check(row.error_code, detail, || what.to_owned())?;
-                Ok(QuorumDescription {
-                    leader: row.leader_id.0,
-                    leader_epoch: row.leader_epoch,
-                    high_watermark: row.high_watermark,
-                    voters: row.current_voters.iter().map(replica).collect(),
-                    observers: row.observers.iter().map(replica).collect(),
-                })
-            })
-            .await
+        let first = self
+            .client
+            .call_any(&quorum_question(), read_quorum)
+            .await?;
+        // Another broker knows who is in the quorum and not how far each is.
+        let Ok(leader) = self.client.broker(first.leader).await else {
+            return Ok(first);
+        };
+        let second = leader.call(&quorum_question()).await;
+        Ok(second.and_then(read_quorum).unwrap_or(first))
     }
+}
+
+fn quorum_question() -> DescribeQuorumRequest {
+    let topic = TopicData::default()
+        .with_topic_name(topic_name(METADATA_TOPIC))
+        .with_partitions(vec![PartitionData::default().with_partition_index(0)]);
+    DescribeQuorumRequest::default().with_topics(vec![topic])
+}
+
+fn read_quorum(answer: DescribeQuorumResponse) -> Result<QuorumDescription, Error> {
+    let what = "describe quorum";
+    let detail = answer.error_message.as_deref();
+    Error::check(answer.error_code, detail, || what.to_owned())?;
+    let row = single(single(answer.topics, what)?.partitions, what)?;
+    let detail = row.error_message.as_deref();
+    Error::check(row.error_code, detail, || what.to_owned())?;
+    Ok(QuorumDescription {
+        leader: row.leader_id.0,
+        leader_epoch: row.leader_epoch,
+        high_watermark: row.high_watermark,
+        voters: row.current_voters.iter().map(replica).collect(),
+        observers: row.observers.iter().map(replica).collect(),
+    })
 }
 
 fn replica(state: &ReplicaState) -> QuorumReplica {
