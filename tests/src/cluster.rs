@@ -26,7 +26,7 @@ pub const BROKERS: usize = 3;
 const ZONES: [&str; BROKERS] = ["a", "b", "c"];
 
 /// How long a broker may take until it serves, on a machine that does other things too.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// How long a graceful stop may take.
 const STOPPED_WITHIN: Duration = Duration::from_secs(45);
@@ -114,7 +114,7 @@ impl Cluster {
                 .arg(format!("{n}@127.0.0.1:{rpc}/{}", ZONES[n]));
         }
         power::run(&mut new)?;
-        for (n, ports) in ports.iter().enumerate() {
+        for (n, ports) in ports.iter().copied().enumerate() {
             let home = self.dir.join(format!("broker-{n}"));
             fs::create_dir_all(&home)?;
             let data = match storage {
@@ -337,7 +337,7 @@ impl Drop for Cluster {
     }
 }
 
-fn configuration(n: usize, data: &Path, [clients, rpc, admin]: &[u16; 3]) -> String {
+fn configuration(n: usize, data: &Path, [clients, rpc, admin]: [u16; 3]) -> String {
     format!(
         "broker_id = {n}\nzone = \"{zone}\"\ndata_dir = \"{data}\"\n\
          admin_bind = \"127.0.0.1:{admin}\"\nmemory_budget_bytes = 268435456\n\

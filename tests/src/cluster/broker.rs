@@ -24,7 +24,7 @@ pub struct Broker {
 }
 
 impl Broker {
-    pub(super) fn new(binary: &Path, number: usize, home: &Path, ports: &[u16; 3]) -> Self {
+    pub(super) fn new(binary: &Path, number: usize, home: &Path, ports: [u16; 3]) -> Self {
         Self {
             binary: binary.to_owned(),
             number,

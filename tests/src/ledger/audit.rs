@@ -14,7 +14,7 @@ use super::{Entries, Recipe};
 const EXAMPLES: usize = 20;
 
 /// How long reading may make no progress.
-const STANDSTILL: Duration = Duration::from_secs(60);
+const STANDSTILL: Duration = Duration::from_mins(1);
 
 /// What an audit found.
 #[derive(Debug, Default)]
