@@ -4,6 +4,8 @@ mod foundation;
 mod start;
 mod stop;
 
+use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
 
 use holdfast_model::{BrokerId, ClusterId, Incarnation, StartNumber};
@@ -116,9 +118,23 @@ pub fn format(
         path: path.display().to_string(),
         source,
     })?;
+    // Before anything is written: the document of a disk that is in use stays what it is.
+    match DataDir::read(path) {
+        Err(holdfast_store::Error::NotFormatted { .. }) => {}
+        _formatted => {
+            let path = path.to_owned();
+            return Err(holdfast_store::Error::AlreadyFormatted { path }.into());
+        }
+    }
     if let Some(document) = document {
         let file = path.join(DOCUMENT_FILE);
-        std::fs::write(&file, document.render()?).map_err(|source| StartError::File {
+        let text = document.render()?;
+        // The identity, written after it, makes the directory's entry lasting as well.
+        let written = File::create(&file).and_then(|mut opened| {
+            opened.write_all(text.as_bytes())?;
+            opened.sync_all()
+        });
+        written.map_err(|source| StartError::File {
             action: "write",
             path: file.display().to_string(),
             source,
