@@ -21,7 +21,7 @@ help: ## Say what there is
 # packages are installed, otherwise the command that does it is printed.
 needs: ## Check for what a build needs, and install or name what is missing
 	@command -v cargo >/dev/null || { \
-		echo 'error: cargo is missing: install Rust from https://rustup.rs and open a new shell' >&2; \
+		echo 'error: cargo is missing: install Rust (rustup does it) and open a new shell' >&2; \
 		exit 1; }
 	@missing=''; \
 	command -v c++ >/dev/null || missing="$$missing g++"; \
