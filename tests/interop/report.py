@@ -14,7 +14,8 @@ def case(name, check, *args):
     except Exception as error:  # whatever a client raises is this case's failure, not the end
         if os.environ.get("INTEROP_TRACE"):
             traceback.print_exc(file=sys.stderr)
-        print(f"FAIL {name}: {type(error).__name__}: {error}".replace("\n", " "), flush=True)
+        why = f"{type(error).__name__}: {error}".replace("\n", " ")
+        print(f"FAIL {name}: {why[:400]}", flush=True)
         return False
     print(f"pass {name} ({time.monotonic() - start:.1f} s)", flush=True)
     return True
@@ -22,7 +23,8 @@ def case(name, check, *args):
 
 def equal(got, wanted, what=""):
     if got != wanted:
-        raise AssertionError(f"{what}: {got!r}, not {wanted!r}".lstrip(": "))
+        got = repr(got)
+        raise AssertionError(f"{what}: {got[:200]}, not {wanted!r}".lstrip(": "))
 
 
 def eventually(check, seconds=15):

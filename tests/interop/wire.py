@@ -162,3 +162,24 @@ def knows(address, topic):
     r.take("i")
     r.take("i")
     return r.take("h") == 0
+
+
+def produce_payload(topic, partition, records, acks=-1, version=8, correlation=7):
+    body = struct.pack(">hhi", -1, acks, 10_000)
+    body += struct.pack(">i", 1) + string(topic)
+    body += struct.pack(">iii", 1, partition, len(records)) + records
+    return header(PRODUCE, version, correlation) + body
+
+
+def produced(body, version=8):
+    """The error and the base offset of the one partition written to."""
+    r = Reader(body)
+    r.take("i")
+    r.string()
+    r.take("i")
+    _, error, offset = r.take("ihq")
+    return error, offset
+
+
+def produce(address, topic, partition, records, acks=-1, version=8):
+    return produced(ask(address, produce_payload(topic, partition, records, acks, version)))

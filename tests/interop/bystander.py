@@ -1,0 +1,112 @@
+"""A well-behaved client that goes on while others misbehave: it must not notice them."""
+
+import threading
+import time
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from report import equal
+
+TOPIC = "bystander"
+PARTITIONS = 3
+
+
+class Bystander:
+    """Writes a record every few milliseconds with the defaults of an idempotent producer, and reads
+    all of them."""
+
+    def __init__(self, bootstrap):
+        admin = AdminClient({"bootstrap.servers": bootstrap})
+        admin.create_topics([NewTopic(TOPIC, PARTITIONS, 3)])[TOPIC].result(30)
+        self.bootstrap = bootstrap
+        self.stopping = threading.Event()
+        self.problems = []
+        self.acknowledged = {}
+        self.read = {}
+        self.sent = 0
+        self.last = time.monotonic()
+        self.longest = 0.0
+        self.threads = [threading.Thread(target=self.write), threading.Thread(target=self.consume)]
+        for thread in self.threads:
+            thread.start()
+
+    def delivered(self, error, message):
+        if error is not None:
+            self.problems.append(f"delivery: {error}")
+            return
+        number = int(message.value())
+        self.acknowledged[number] = (message.partition(), message.offset())
+        now = time.monotonic()
+        self.longest = max(self.longest, now - self.last)
+        self.last = now
+
+    def write(self):
+        producer = Producer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "enable.idempotence": True,
+                "acks": "all",
+                # Closed and refused connections are not for this client's log.
+                "log_level": 0,
+            }
+        )
+        while not self.stopping.is_set():
+            number = self.sent
+            producer.produce(
+                TOPIC, b"%d" % number, partition=number % PARTITIONS, on_delivery=self.delivered
+            )
+            self.sent += 1
+            producer.poll(0.005)
+        left = producer.flush(60)
+        if left:
+            self.problems.append(f"{left} records were never delivered")
+
+    def consume(self):
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": "bystander",
+                "enable.auto.commit": False,
+                "log_level": 0,
+            }
+        )
+        consumer.assign([TopicPartition(TOPIC, p, OFFSET_BEGINNING) for p in range(PARTITIONS)])
+        end = None
+        while True:
+            if self.stopping.is_set() and not self.threads[0].is_alive():
+                end = end or time.monotonic() + 30
+                if len(self.read) >= len(self.acknowledged) or time.monotonic() > end:
+                    break
+            for message in consumer.consume(500, 0.2):
+                if message.error():
+                    self.problems.append(f"read: {message.error()}")
+                    continue
+                number, place = int(message.value()), (message.partition(), message.offset())
+                if self.read.setdefault(number, place) != place:
+                    self.problems.append(f"record {number} twice: {self.read[number]}, {place}")
+        consumer.close()
+
+    def unharmed(self, seconds):
+        """Fails if it saw an error, stands still, or waited longer than this since last asked."""
+        before = len(self.acknowledged), len(self.read)
+        end = time.monotonic() + seconds
+        while len(self.acknowledged) <= before[0] + 20 or len(self.read) <= before[1] + 20:
+            if time.monotonic() > end:
+                after = len(self.acknowledged), len(self.read)
+                raise AssertionError(f"wrote and read {before}, {seconds} s later {after}")
+            time.sleep(0.05)
+        equal(self.problems[:3], [], "the well-behaved client saw")
+        longest, self.longest = self.longest, 0.0
+        if longest > seconds:
+            raise AssertionError(f"the well-behaved client waited {longest:.1f} s for an answer")
+
+    def finish(self):
+        """Stops; fails if an acknowledged record is lost, moved, or was there twice."""
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join()
+        equal(self.problems[:3], [], "the well-behaved client saw")
+        equal(len(self.acknowledged), self.sent, "acknowledged")
+        wrong = {n for n, place in self.acknowledged.items() if self.read.get(n) != place}
+        equal(len(wrong), 0, f"records lost or moved, such as {sorted(wrong)[:5]}")
