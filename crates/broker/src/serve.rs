@@ -14,6 +14,7 @@ use holdfast_store::{DataDir, Formation, Identity};
 
 /// What `holdfast format` writes for a new cluster.
 pub use holdfast_quorum::{Document, Voter};
+pub use holdfast_store::end_process;
 pub use start::Broker;
 
 /// The formation document that `format` leaves on the disk.

@@ -7,7 +7,9 @@
 //! single call and says why it is sound; no pointer outlives the call that it was made for.
 
 mod file_system;
+mod process;
 mod settings;
 
 pub use file_system::{Space, preallocate, space};
+pub use process::end as end_process;
 pub use settings::{avoid_flush_during_recovery, never_resume_after_errors};

@@ -35,6 +35,7 @@ pub use data_dir::{DataDir, Formation, Identity};
 pub use disk::ReserveOptions;
 pub use error::{Class, Error};
 pub use faults::{FaultPoint, Faults, NoFaults};
+pub use holdfast_rocks::end_process;
 pub use log_store::{
     Budget, CommitSink, Completed, FatalHook, GroupStats, Histogram, LogStore, Op, OpKind, Options,
     Outcome, Permit, RecoveredPartition, Reserve, Room, ShardId, Stats, StoredBatch, abort_process,

@@ -63,7 +63,9 @@ pub(crate) fn run(serve: Serve) -> anyhow::Result<()> {
     let runtime = builder.enable_all().thread_name("network").build()?;
     let stopped = runtime.block_on(Box::pin(serve::run(config)))?;
     tracing::info!(?stopped, "the broker has stopped");
-    Ok(())
+    // Everything is synced. Destructors that run while other threads end would abort the process
+    // and make a clean stop look like a crash.
+    serve::end_process(0)
 }
 
 /// A cluster for a person to try must not outlive the program that shows it, however that ended.
