@@ -23,7 +23,7 @@ const PARTITIONS: i32 = 6;
 const RATE: u32 = 600;
 
 /// How long a standstill is watched.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long a leader is paused.
 const PAUSE: Duration = Duration::from_secs(5);
