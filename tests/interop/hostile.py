@@ -1,6 +1,6 @@
 """Hostile clients over plain sockets, while a well-behaved one goes on.
 
-Usage: hostile.py BOOTSTRAP COMMAND..., where the command shows the processes of the cluster as JSON.
+Usage: hostile.py BOOTSTRAP COMMAND..., where the command shows the brokers as JSON.
 After each attack the brokers must be the same processes, within their memory, and the well-behaved
 client must have seen nothing of it. INTEROP_IDLE is how many idle connections there are.
 """
@@ -128,7 +128,7 @@ class Attacks:
             self.send(self.random.randbytes(self.random.randrange(1, 4096)))
 
     def create_topics(self):
-        """Twelve bytes of CreateTopics version 2 that claim 2^31-1 topics: no client id, no topic."""
+        """Twelve bytes that claim 2^31-1 topics, and fourteen that do so behind a client id."""
         frame = struct.pack(">hhihi", 19, 2, 0, -1, 0x7FFFFFFF)[:14]
         for broker in self.brokers:
             for length in (12, 14):

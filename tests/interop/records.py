@@ -75,4 +75,5 @@ class Checker:
         # shows that.
         wanted = self.count * (self.count - 1) // 2
         if (self.seen, self.total) != (self.count, wanted):
-            raise AssertionError(f"{self.seen} of {self.count} records, sum {self.total - wanted:+}")
+            off = self.total - wanted
+            raise AssertionError(f"{self.seen} of {self.count} records, sum off by {off}")

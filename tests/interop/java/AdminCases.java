@@ -33,7 +33,7 @@ import org.apache.kafka.common.errors.OffsetOutOfRangeException;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
-/** What Java's Admin client does to topics, settings, offsets and the cluster. Argument: BOOTSTRAP. */
+/** What Java's Admin does to topics, settings, offsets and the cluster. Argument: BOOTSTRAP. */
 final class AdminCases {
     private final String bootstrap;
     private final Admin admin;
@@ -280,7 +280,8 @@ final class AdminCases {
     private void cluster() throws Exception {
         DescribeClusterResult cluster = admin.describeCluster();
         Report.equal(racks(List.copyOf(cluster.nodes().get())), Set.of("a", "b", "c"), "zones");
-        Report.equal(cluster.nodes().get().contains(cluster.controller().get()), true, "controller");
+        Node controller = cluster.controller().get();
+        Report.equal(cluster.nodes().get().contains(controller), true, "controller");
         Report.equal(cluster.clusterId().get().length(), 22, "length of the cluster id");
     }
 

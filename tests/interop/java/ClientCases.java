@@ -1,3 +1,7 @@
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -25,24 +29,28 @@ import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.errors.TimeoutException;
 
 /**
- * What Java's producer and consumer do besides writing and reading. Arguments: BOOTSTRAP and the
- * command that breaks brokers of this cluster, to which `kill N` and `revive N` are added.
+ * What Java's producer and consumer do besides writing and reading. Arguments: BOOTSTRAP, the port
+ * of the metrics of broker 0 (the others follow), and the command that breaks brokers of this
+ * cluster, to which `kill N` and `revive N` are added.
  */
 final class ClientCases {
     private final String bootstrap;
     private final Admin admin;
+    private final int metrics;
     private final List<String> dev;
 
-    private ClientCases(String bootstrap, Admin admin, List<String> dev) {
+    private ClientCases(String bootstrap, Admin admin, int metrics, List<String> dev) {
         this.bootstrap = bootstrap;
         this.admin = admin;
+        this.metrics = metrics;
         this.dev = dev;
     }
 
     public static void main(String[] args) throws Exception {
-        List<String> dev = List.of(args).subList(1, args.length);
+        int metrics = Integer.parseInt(args[1]);
+        List<String> dev = List.of(args).subList(2, args.length);
         try (Admin admin = Clients.admin(args[0])) {
-            ClientCases cases = new ClientCases(args[0], admin, dev);
+            ClientCases cases = new ClientCases(args[0], admin, metrics, dev);
             Report.run("java: a topic comes with its first record", cases::autoCreated);
             Report.run("java: topics that do not exist", cases::unknown);
             Report.run("java: a record too large", cases::tooLarge);
@@ -194,8 +202,8 @@ final class ClientCases {
                 producer.send(new ProducerRecord<>(at.topic(), 0, Records.key(i), new byte[1000]));
             }
         }
-        try (KafkaConsumer<byte[], byte[]> consumer =
-                Clients.consumer(bootstrap, "client.rack", "c", "max.partition.fetch.bytes", "50000")) {
+        String[] settings = {"client.rack", "c", "max.partition.fetch.bytes", "50000"};
+        try (KafkaConsumer<byte[], byte[]> consumer = Clients.consumer(bootstrap, settings)) {
             consumer.assign(List.of(at));
             consumer.seekToBeginning(List.of(at));
             int seen = 0;
@@ -234,18 +242,37 @@ final class ClientCases {
         Report.equal(process.waitFor(), 0, String.join(" ", command) + ": " + output);
     }
 
+    /** How often the brokers 1 and 2, which stay, were asked where an epoch ends. */
+    private long epochsAsked() throws Exception {
+        long asked = 0;
+        for (int broker : new int[] {1, 2}) {
+            URI page = URI.create("http://127.0.0.1:" + (metrics + broker) + "/metrics");
+            String text = HttpClient.newHttpClient()
+                    .send(HttpRequest.newBuilder(page).build(), BodyHandlers.ofString())
+                    .body();
+            String name = "holdfast_request_answered_total{api=\"OffsetForLeaderEpoch\"} ";
+            asked += text.lines()
+                    .filter(line -> line.startsWith(name))
+                    .mapToLong(line -> Long.parseLong(line.substring(name.length())))
+                    .sum();
+        }
+        return asked;
+    }
+
     /**
      * A consumer validates its position by OffsetForLeaderEpoch when the leader changes: it must
      * come out with every acknowledged record once and in order, without being reset.
      */
     private void leaderChange() throws Exception {
         TopicPartition at = create("moving", Map.of());
+        long asked = epochsAsked();
         AtomicBoolean stop = new AtomicBoolean();
         AtomicReference<Object> written = new AtomicReference<>();
         Thread writer = new Thread(() -> written.set(writeUntil(at, stop)));
         writer.start();
         long next = 0;
         String[] settings = {"auto.offset.reset", "none"};
+        Duration brief = Duration.ofMillis(100);
         try (KafkaConsumer<byte[], byte[]> consumer = Clients.consumer(bootstrap, settings)) {
             consumer.assign(List.of(at));
             consumer.seek(at, 0);
@@ -267,7 +294,7 @@ final class ClientCases {
                     throw e;
                 }
                 Report.equal(seconds < 90, true, "done within 90 s, " + next + " records");
-                for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
+                for (ConsumerRecord<byte[], byte[]> record : consumer.poll(brief)) {
                     Report.equal(new String(record.key()), Long.toString(next), "next record");
                     next++;
                 }
@@ -278,6 +305,7 @@ final class ClientCases {
             writer.join();
         }
         Report.equal(next, written.get(), "records read");
+        Report.equal(epochsAsked() > asked, true, "the position was validated");
         Report.eventually("broker 0 leads again", () -> {
             var partition = admin.describeTopics(List.of(at.topic())).allTopicNames().get()
                     .get(at.topic()).partitions().get(0);
