@@ -294,7 +294,7 @@ mod tests {
         assert_eq!((twice.duplicated, twice.wrong, twice.lost), (1, 1, 0));
         let swapped = judge(&[record(0, 1), record(1, 0)], 0);
         assert_eq!(swapped.reordered, 1);
-        let mut damaged = log.clone();
+        let mut damaged = log;
         let mut bytes = value("p", 0, 2);
         bytes[7] ^= 1;
         damaged[2].value = Some(bytes.into());
