@@ -227,6 +227,16 @@ impl BudgetPermit {
         self.permit.num_permits() as u64 * UNIT
     }
 
+    /// Takes over what another permit of the same share holds.
+    ///
+    /// # Panics
+    /// The other permit is of another share or budget.
+    pub fn merge(&mut self, mut other: Self) {
+        if let Some(taken) = other.permit.split(other.permit.num_permits()) {
+            self.permit.merge(taken);
+        }
+    }
+
     /// Gives back what exceeds `bytes`: when the real size turned out smaller.
     pub fn shrink_to(&mut self, bytes: u64) {
         let keep = usize::try_from(bytes.div_ceil(UNIT)).unwrap_or(usize::MAX);
@@ -299,6 +309,21 @@ mod tests {
             let error = budget.acquire(Share::Store, bytes).await.unwrap_err();
             assert!(matches!(error, Error::TooLarge { .. }), "{error}");
         }
+    }
+
+    #[test]
+    fn merged_permits_are_counted_once() {
+        let metrics = Metrics::new();
+        let budget = MemoryBudget::new(100 << 20, &metrics);
+        let mut permit = budget.try_acquire(Share::Requests, 1 << 20).unwrap();
+        permit.merge(budget.try_acquire(Share::Requests, 2 << 20).unwrap());
+        assert_eq!(permit.bytes(), 3 << 20);
+        assert_eq!(budget.available(Share::Requests), 22 << 20);
+        let used = || metrics.encode();
+        assert!(used().contains("memory_used_bytes{share=\"requests\"} 3145728"));
+        drop(permit);
+        assert_eq!(budget.available(Share::Requests), 25 << 20);
+        assert!(used().contains("memory_used_bytes{share=\"requests\"} 0"));
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Fetch: records from an offset on, at once or when there are enough.
 
 mod gather;
+mod grant;
 mod session;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_model::{ErrorCode, TopicId, TopicPartition};
-use holdfast_runtime::budget::Share;
 use holdfast_wire::StrBytes;
 use holdfast_wire::fetch_response::{
     self, CurrentLeader, FetchResponse, FetchedPartition, FetchedTopic, NodeEndpoint,
@@ -23,6 +23,7 @@ use crate::partition::FetchTicket;
 use crate::pipeline::Answer;
 use crate::state::BrokerState;
 use gather::{Gathered, Limits};
+use grant::Found;
 use session::{Context, TopicKey, Wanted};
 
 /// From this version on topics are named by id.
@@ -67,9 +68,11 @@ pub async fn handle(
     };
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0);
-    let gathered =
-        wait_for_bytes(broker, &wanted, &limits, min_bytes, wait.min(LONGEST_WAIT)).await;
-    respond(broker, context, header, opened, wanted, gathered).await
+    let wait = wait.min(LONGEST_WAIT);
+    match wait_for_bytes(broker, &wanted, &limits, min_bytes, wait).await {
+        Some(found) => respond(broker, context, header, &opened, wanted, found),
+        None => Answer::Close("no memory for the answer".to_owned()),
+    }
 }
 
 /// One partition of a request, with what the image says of its topic.
@@ -122,7 +125,7 @@ async fn wait_for_bytes(
     limits: &Limits,
     min_bytes: usize,
     wait: Duration,
-) -> Vec<Gathered> {
+) -> Option<Found> {
     let wake = Arc::new(Notify::new());
     // Joined before the first look, so that nothing that comes between is missed.
     let tickets: Vec<FetchTicket> = if wait.is_zero() {
@@ -137,13 +140,16 @@ async fn wait_for_bytes(
     let mut deadline = std::pin::pin!(deadline);
     let mut late = wait.is_zero();
     loop {
-        let gathered = gather::all(broker, wanted, limits).await;
-        let bytes: usize = gathered.iter().map(Gathered::bytes).sum();
-        let urgent = gathered.iter().any(Gathered::is_urgent);
-        if late || urgent || bytes >= min_bytes || wanted.is_empty() {
+        let found = grant::look(broker, wanted, limits).await?;
+        // An answer that memory keeps small is not held back for the bytes that do not fit.
+        let enough = found.bytes() >= min_bytes.min(found.limit / 2);
+        let urgent = found.gathered.iter().any(Gathered::is_urgent);
+        if late || urgent || enough || wanted.is_empty() {
             drop(tickets);
-            return gathered;
+            return Some(found);
         }
+        // Whoever waits holds nothing.
+        drop(found);
         tokio::select! {
             // Cancel-safe: a wake is a permit that is kept.
             biased;
@@ -153,19 +159,19 @@ async fn wait_for_bytes(
     }
 }
 
-async fn respond(
+fn respond(
     broker: &Arc<BrokerState>,
     context: &RequestContext,
     header: &Header,
-    opened: Context,
+    opened: &Context,
     wanted: Vec<Resolved>,
-    gathered: Vec<Gathered>,
+    found: Found,
 ) -> Answer {
     let mut topics: Vec<FetchedTopic> = Vec::new();
     let mut places = std::collections::HashMap::new();
     let mut endpoints = Vec::new();
     let mut bytes = 0;
-    for (resolved, gathered) in wanted.into_iter().zip(gathered) {
+    for (resolved, gathered) in wanted.into_iter().zip(found.gathered) {
         if !opened.is_news(&resolved.wanted, &gathered) {
             continue;
         }
@@ -198,12 +204,7 @@ async fn respond(
         node_endpoints: endpoints,
     };
     // What a slow reader holds is held against the budget.
-    let capacity = broker.budget.capacity(Share::Requests);
-    let held = broker
-        .budget
-        .acquire(Share::Requests, (bytes as u64).min(capacity))
-        .await;
-    encode(header, &response, held.ok())
+    encode(header, &response, Some(found.held))
 }
 
 fn new_topic(key: &TopicKey) -> FetchedTopic {

@@ -1,6 +1,6 @@
 //! One connection: frames in, answers out, in order.
 //!
-//! The reader takes a frame once the memory budget has room for it, begins the request and hands the
+//! The reader takes a frame as the memory budget has room for it, begins the request and hands the
 //! rest of its work to the writer as a future. Produce requests append while they are begun, in
 //! arrival order; everything else happens when its answer is due.
 
@@ -10,15 +10,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
-use holdfast_runtime::budget::{BudgetPermit, Share};
+use bytes::{Buf, Bytes};
+use holdfast_runtime::budget::BudgetPermit;
 use holdfast_runtime::tasks::Tasks;
-use holdfast_wire::frame::{self, FrameLimit, PEEK_BYTES, PREFIX_BYTES};
+use holdfast_wire::frame::{self, FrameLimit, PREFIX_BYTES};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 
+use super::frame_body::{self, Patience};
 use crate::handlers::RequestContext;
 use crate::pipeline::{self, Answer};
 use crate::state::BrokerState;
@@ -26,11 +27,8 @@ use crate::state::BrokerState;
 /// Answers that one connection may have under way: Kafka's clients pipeline five requests.
 const ANSWERS_IN_FLIGHT: usize = 32;
 
-/// Bytes of a frame that are read before the budget is asked for all of it: a claim costs nothing.
-const FIRST_BYTES: usize = 64 * 1024;
-
 /// How long a peer may take for each part of a frame, or to read a part of an answer.
-const PROGRESS_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const PROGRESS_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Segments given to the system at once.
 const SEGMENTS: usize = 64;
@@ -53,6 +51,9 @@ pub enum End {
     /// A frame has an impossible length.
     #[error("{0}")]
     Frame(#[from] frame::Error),
+    /// There was no memory for the rest of a frame.
+    #[error("no memory for the rest of a frame")]
+    NoMemory,
     /// The memory budget can never hold the frame.
     #[error("{0}")]
     Budget(#[from] holdfast_runtime::budget::Error),
@@ -128,42 +129,7 @@ async fn next_frame(
     };
     let limit = FrameLimit::request(broker.config.request_max_bytes as usize);
     let length = limit.check(prefix)?;
-    let first = length.min(FIRST_BYTES);
-    let mut permit = broker.budget.acquire(Share::Requests, first as u64).await?;
-    let mut bytes = BytesMut::with_capacity(first);
-    fill(reader, &mut bytes, first).await?;
-    if let Some(peek) = bytes.first_chunk::<PEEK_BYTES>() {
-        let (api_key, _) = frame::peek(*peek);
-        FrameLimit::request(frame::limit_for(api_key)).check_size(length)?;
-    }
-    if length > first {
-        // The small permit goes back first: waiting for more while holding some could stop everybody.
-        drop(permit);
-        permit = broker
-            .budget
-            .acquire(Share::Requests, length as u64)
-            .await?;
-        bytes.reserve(length - first);
-        fill(reader, &mut bytes, length).await?;
-    }
-    Ok((bytes.freeze(), permit))
-}
-
-/// Reads until the buffer holds `length` bytes, never more.
-async fn fill(reader: &mut OwnedReadHalf, bytes: &mut BytesMut, length: usize) -> Result<(), End> {
-    while bytes.len() < length {
-        let missing = length - bytes.len();
-        let mut part = bytes.split_off(bytes.len());
-        part.reserve(missing);
-        let mut limited = bytes::BufMut::limit(part, missing);
-        let read = tokio::time::timeout(PROGRESS_TIMEOUT, reader.read_buf(&mut limited)).await;
-        let count = read.map_err(|_elapsed| End::Stalled)??;
-        bytes.unsplit(limited.into_inner());
-        if count == 0 {
-            return Err(End::Closed);
-        }
-    }
-    Ok(())
+    frame_body::read(reader, &broker.budget, length, Patience::USUAL).await
 }
 
 async fn write(mut writer: OwnedWriteHalf, mut answers: mpsc::Receiver<Pending>) -> End {

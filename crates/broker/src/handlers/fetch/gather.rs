@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use holdfast_model::{BrokerId, ErrorCode, LeaderEpoch, Offset, TopicPartition};
+use holdfast_model::{BrokerId, CompressionType, ErrorCode, LeaderEpoch, Offset, TopicPartition};
 use holdfast_wire::fetch_response::EpochEnd;
 
 use super::Resolved;
@@ -14,8 +14,11 @@ use crate::state::BrokerState;
 /// Consumers may read from followers from this version on.
 const FOLLOWERS_FROM: i16 = 11;
 
+/// Consumers know zstd from this version on.
+const ZSTD_FROM: i16 = 10;
+
 /// What bounds an answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Limits {
     /// Bytes of records; the first batch may exceed it.
     pub(super) max_bytes: usize,
@@ -25,6 +28,16 @@ pub(super) struct Limits {
     pub(super) version: i16,
     /// Whether only committed transactions are to be seen.
     pub(super) read_committed: bool,
+}
+
+impl Limits {
+    /// The same, but for the bytes.
+    pub(super) fn within(&self, max_bytes: usize) -> Self {
+        Self {
+            max_bytes,
+            ..self.clone()
+        }
+    }
 }
 
 /// Who leads, for a consumer that asked elsewhere.
@@ -110,6 +123,9 @@ async fn one(
     let partition = broker.replica(at)?;
     let offsets = partition.offsets();
     check_epoch(wanted.leader_epoch, &offsets)?;
+    if !may_read(partition.config().compression_type, limits.version) {
+        return Err(ErrorCode::UnsupportedCompressionType);
+    }
     let mut gathered = Gathered {
         high_watermark: offsets.high_watermark.0,
         log_start: offsets.log_start.0,
@@ -149,6 +165,12 @@ async fn one(
         gathered.records = records;
     }
     Ok(gathered)
+}
+
+/// Whether a consumer of this version can read a topic: not if all of it is zstd and the consumer
+/// is older.
+fn may_read(topic: CompressionType, version: i16) -> bool {
+    topic != CompressionType::Zstd || version >= ZSTD_FROM
 }
 
 fn check_epoch(given: i32, offsets: &Offsets) -> Result<(), ErrorCode> {
@@ -252,4 +274,16 @@ fn failed(broker: &BrokerState, resolved: &Resolved, code: ErrorCode) -> Gathere
         });
     }
     gathered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_of_zstd_is_not_for_old_consumers() {
+        assert!(!may_read(CompressionType::Zstd, 9));
+        assert!(may_read(CompressionType::Zstd, 10));
+        assert!(may_read(CompressionType::Producer, 4));
+    }
 }
