@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
@@ -18,29 +19,46 @@ struct Job {
     done: oneshot::Sender<Result<(), Error>>,
 }
 
-/// Hands batches to the thread. The thread ends with its last handle.
-#[derive(Clone)]
+/// Hands batches to the thread. Dropping it waits for the thread's end: a thread that outlived the
+/// process's main one would close the database while RocksDB's own globals are being destroyed.
 pub(crate) struct Writer {
-    queue: SyncSender<Job>,
+    /// None only while it is dropped, which is what ends the thread.
+    queue: Option<SyncSender<Job>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
     pub(crate) fn start(keyspace: Arc<dyn Keyspace>) -> Result<Self, Error> {
         let (queue, jobs) = sync_channel(QUEUE);
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("quorum-writer".to_owned())
             .spawn(move || run(&*keyspace, &jobs))
             .map_err(|error| Error::Unwritable(format!("no thread for writing: {error}")))?;
-        Ok(Self { queue })
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+        })
     }
 
     /// Returns once the batch is synced. Cancelling the wait does not cancel the write.
     pub(crate) async fn write(&self, ops: Vec<KeyOp>) -> Result<(), Error> {
         let (done, written) = oneshot::channel();
-        self.queue
+        let queue = self.queue.as_ref().ok_or(Error::Stopped)?;
+        queue
             .try_send(Job { ops, done })
             .map_err(|_full_or_ended| Error::Stopped)?;
         written.await.unwrap_or(Err(Error::Stopped))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that writes the metadata log panicked");
+        }
     }
 }
 
