@@ -9,13 +9,16 @@ BASE_PORT ?= 9092
 BROKERS ?=
 # How many seeds `make sim` runs.
 SEEDS ?= 10000
+# How often `make bench-failover` breaks a leader, and how.
+TRIALS ?= 100
+FAULT ?= kill
 
 .DEFAULT_GOAL := help
-.PHONY: help needs build dev test sim fmt lint
+.PHONY: help needs build dev test sim bench-failover fmt lint
 
 help: ## Say what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' \
-		| while IFS="$$(printf '\t')" read -r name text; do printf '%-7s %s\n' "$$name" "$$text"; done
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
+		| while IFS="$$(printf '\t')" read -r name text; do printf '%-15s %s\n' "$$name" "$$text"; done
 
 # RocksDB is C++ and its bindings are made by libclang; everything else is Rust. As root the missing
 # packages are installed, otherwise the command that does it is printed.
@@ -53,6 +56,11 @@ test: needs ## Run the tests
 
 sim: ## Simulate the cluster with faults; SEEDS=N runs N of them
 	cargo run --release --locked --package holdfast-sim --bin holdfast-sim -- $(SEEDS)
+
+bench-failover: build ## Measure failover under load; TRIALS=N, FAULT=kill, pause or stop
+	tests/setup
+	HOLDFAST_BIN=$(HOLDFAST) cargo run --release --locked --package holdfast-tests --bin failover \
+		-- $(TRIALS) $(FAULT)
 
 fmt: ## Format the code
 	cargo fmt --all

@@ -1,7 +1,7 @@
 //! Measures how long writers wait when the leader of their partitions goes: killed, paused, or
 //! stopped gracefully. The client keeps its defaults.
 //!
-//! `holdfast-failover [TRIALS] [kill|pause|stop]`, 100 kills if not given. A trial is measured from
+//! `failover [TRIALS] [kill|pause|stop]`, 100 kills if not given. A trial is measured from
 //! the fault to the first acknowledgement of a record that was handed to the client after it, on
 //! the slowest partition that the broker led.
 

@@ -60,6 +60,9 @@ impl Broker {
             .args(["serve", "--with-parent", &std::process::id().to_string()])
             .arg("--config")
             .arg(&self.config)
+            // A broker would take it for a misspelt setting and say so.
+            .env_remove("HOLDFAST_BIN")
+            .env_remove("HOLDFAST_SEED")
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
