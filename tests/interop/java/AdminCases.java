@@ -78,11 +78,10 @@ final class AdminCases {
             Report.equal(partition.replicas().size(), 3, "replicas");
         }
         // On a busy machine a broker may have been too slow for a moment; then it leads again soon.
-        Report.eventually("every broker leads one", () ->
+        Report.eventually("its preferred leader leads each", () ->
                 describe("test-topic").partitions().stream()
-                        .map(p -> p.leader().id())
-                        .distinct()
-                        .count() == 3);
+                        .allMatch(p -> p.leader().id() == p.replicas().get(0).id()
+                                && p.isr().size() == 3));
     }
 
     private static Set<String> racks(List<Node> nodes) {
