@@ -72,7 +72,7 @@ pub(super) const KEYS: &[Key] = &[
         "unclean.leader.election.enable",
         "false",
         "no election may lose acknowledged records: when every eligible replica is gone, \
-         `holdfast recover` shows what would be lost and asks first",
+         the partition waits for one of them to come back",
     ),
     only(
         "delete.topic.enable",
