@@ -43,8 +43,9 @@ pub struct ControllerOptions {
     pub election_wait: Duration,
     /// How often leaders are moved back to the preferred replica.
     pub preferred_interval: Duration,
-    /// How long a broker must have been unfenced before leaders are moved back to it.
-    pub preferred_stable: Duration,
+    /// How long a broker must have been unfenced before leaders are moved back to it, and before it
+    /// is as good a choice in an election as one that was there all along.
+    pub settle_time: Duration,
     /// Partitions of a topic created without a number.
     pub default_partitions: i32,
     /// Replication factor of a topic created without one.
@@ -62,7 +63,8 @@ impl Default for ControllerOptions {
             heartbeat_interval: Duration::from_millis(100),
             election_wait: Duration::from_secs(3),
             preferred_interval: Duration::from_secs(2),
-            preferred_stable: Duration::from_secs(5),
+            // How long librdkafka waits at most before it connects again to a broker that it lost.
+            settle_time: Duration::from_secs(10),
             default_partitions: 1,
             default_replication_factor: 3,
             topic_defaults: BTreeMap::new(),

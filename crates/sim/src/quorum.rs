@@ -68,7 +68,7 @@ impl Quorum {
             heartbeat_interval: Duration::from_millis(100),
             election_wait: Duration::from_micros(settings.election_wait_us),
             preferred_interval: Duration::from_secs(1),
-            preferred_stable: Duration::from_secs(2),
+            settle_time: Duration::from_secs(2),
             planted: settings.planted,
             ..ControllerOptions::default()
         };

@@ -25,6 +25,10 @@ const RATE: u32 = 600;
 /// How long a standstill is watched.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// Between two trials: librdkafka waits up to so long (`reconnect.backoff.max.ms`) before it connects
+/// again to a broker that it lost shortly before. Faults in a faster row would measure that.
+const RECONNECTED: Duration = Duration::from_secs(10);
+
 /// How long a leader is paused.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -102,7 +106,7 @@ async fn try_once(
     let clock = SystemClock::new();
     cluster.wait_in_sync(TOPIC, PATIENCE).await?;
     // At any moment of the clients' and the brokers' timers.
-    tokio::time::sleep(chance.millis(500..1500)).await;
+    tokio::time::sleep(RECONNECTED + chance.millis(500..1500)).await;
     let described = cluster.describe(TOPIC).await?;
     let victim = described.partitions[&(chance.one_of(PARTITIONS as usize) as i32)].leader;
     let broker = usize::try_from(victim).context("a partition has no leader")?;

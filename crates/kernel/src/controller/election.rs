@@ -29,6 +29,13 @@ impl Controller {
             )
     }
 
+    /// Whether a broker has been unfenced for a while.
+    pub(super) fn is_settled(&self, broker: BrokerId, now: Monotonic) -> bool {
+        self.unfenced_since
+            .get(&broker)
+            .is_some_and(|since| now.since(*since) >= self.options.settle_time)
+    }
+
     fn standing(&self, image: &ClusterImage, member: &IsrMember, now: Monotonic) -> Standing {
         match image.replica(member.replica) {
             Some(broker) if self.is_live(broker, now) => {
@@ -122,8 +129,9 @@ impl Controller {
         Some(next)
     }
 
-    /// The member to lead: one that ran through if there is one; else, once all are heard from or
-    /// the wait is over, the one whose log reaches furthest.
+    /// The member to lead: one that ran through if there is one, rather one that has been there for
+    /// a while; else, once all are heard from or the wait is over, the one whose log reaches
+    /// furthest.
     fn choose(
         &self,
         image: &ClusterImage,
@@ -132,7 +140,15 @@ impl Controller {
         now: Monotonic,
     ) -> Option<IsrMember> {
         let standing = |member: &IsrMember| self.standing(image, member, now);
-        if let Some(member) = members.iter().find(|m| standing(m) == Standing::RanThrough) {
+        let ran_through = || {
+            members
+                .iter()
+                .filter(|m| standing(m) == Standing::RanThrough)
+        };
+        // Clients that lost a broker a moment ago wait longer and longer before they connect again:
+        // one that just came back would lead, but many could not reach it yet.
+        let settled = |m: &&IsrMember| self.is_settled(m.replica.broker, now);
+        if let Some(member) = ran_through().find(settled).or_else(|| ran_through().next()) {
             return Some(*member);
         }
         let restarted: Vec<&IsrMember> = members

@@ -99,11 +99,8 @@ impl Controller {
                     .isr
                     .iter()
                     .any(|m| m.replica == broker.replica() && m.epoch == broker.epoch);
-                let stable = self
-                    .unfenced_since
-                    .get(&preferred)
-                    .is_some_and(|since| now.since(*since) >= self.options.preferred_stable);
-                if in_sync && stable && self.is_live(broker, now) {
+                let settled = self.is_settled(preferred, now);
+                if in_sync && settled && self.is_live(broker, now) {
                     let mut next = record.clone();
                     next.leader = Some(preferred);
                     next.leader_registration = broker.epoch;

@@ -185,3 +185,22 @@ fn leaders_come_back_to_the_preferred_replica_once_it_is_in_sync_and_stable() {
     assert_eq!((office.leader(), office.isr()), (Some(0), vec![0, 1, 2]));
     assert_eq!(office.record().leader_epoch, epoch.next());
 }
+
+#[test]
+fn a_leader_that_stops_is_followed_by_one_that_clients_did_not_just_lose() {
+    let mut office = Office::with_topic();
+    office.pass(20_000, &[0, 1, 2]);
+    office.restart(1, 1, 10);
+    office.pass(1_000, &[0, 1, 2]);
+    office.set_isr(&[0, 1, 2]);
+    let stop = Command::Shutdown {
+        broker: BrokerId(0),
+        broker_epoch: office.broker(0).epoch,
+    };
+    assert_eq!(office.ask(&stop), Outcome::Stopping { still_led: 0 });
+    assert_eq!(
+        office.leader(),
+        Some(2),
+        "1 is first in line, but it just came back"
+    );
+}
