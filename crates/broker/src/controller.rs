@@ -3,10 +3,12 @@
 
 mod client;
 mod heartbeat;
+mod isolation;
 mod office;
 mod service;
 
 pub use client::{ControllerClient, Error as ClientError};
 pub use heartbeat::{Heartbeats, Lifecycle, watch_for_refusals};
+pub use isolation::Isolated;
 pub use office::{Office, OfficeHandle, Submission};
 pub use service::ControllerService;

@@ -7,6 +7,7 @@ use holdfast_model::{BrokerEpoch, Clock, ReplicaId};
 use holdfast_store::LogStore;
 use parking_lot::RwLock;
 
+use crate::controller::Isolated;
 use crate::metrics::BrokerMetrics;
 use crate::partition::TailCache;
 use crate::replication::Peers;
@@ -33,6 +34,8 @@ pub struct Environment {
     pub lag_max: Duration,
     /// This process's registration, once there is one.
     pub registration: RwLock<Option<BrokerEpoch>>,
+    /// Whether it hears from nobody.
+    pub isolated: Isolated,
 }
 
 impl Environment {

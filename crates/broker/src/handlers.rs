@@ -26,7 +26,7 @@ mod resource_kind;
 #[cfg(test)]
 mod served;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod text;
 mod wait;
 

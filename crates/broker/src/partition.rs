@@ -69,6 +69,9 @@ struct State {
     checkpointing: Checkpointing,
     /// Where acknowledgements to the present leader go.
     acks: Option<Arc<crate::replication::AckOutbox>>,
+    /// A follower knows a newer leader than the image here does: this leadership is over, though
+    /// nobody said yet who is next.
+    deposed: bool,
     /// Deleted here: nothing is accepted any more.
     deleted: bool,
 }
@@ -98,6 +101,7 @@ impl Partition {
                 senders: std::collections::BTreeMap::new(),
                 checkpointing,
                 acks: None,
+                deposed: false,
                 deleted: false,
             }),
             fetchers: FetchWaiters::default(),
@@ -127,6 +131,14 @@ impl Partition {
     /// Who waits for records here.
     pub fn fetchers(&self) -> &FetchWaiters {
         &self.fetchers
+    }
+
+    /// Whether this replica leads by its image, but cannot commit alone and another leads by now, or
+    /// may: it hears from nobody, or from a follower that knows better.
+    fn stands_aside(&self, state: &State) -> bool {
+        let isolated = self.environment.isolated.is_set();
+        let leader = state.role.leader();
+        leader.is_some_and(|leader| state.deposed || (isolated && !leader.stands_alone()))
     }
 
     fn segment_limits(&self) -> SegmentLimits {

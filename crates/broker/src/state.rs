@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_kernel::controller::{Command, Outcome};
-use holdfast_kernel::image::ClusterImage;
+use holdfast_kernel::image::{ClusterImage, PartitionRecord};
 use holdfast_model::{BrokerId, Clock, ErrorCode, TopicId, TopicPartition};
 use holdfast_quorum::Quorum;
 use holdfast_runtime::budget::MemoryBudget;
@@ -63,6 +63,17 @@ impl BrokerState {
         self.quorum.image()
     }
 
+    /// The image as clients should see it: a broker that hears from nobody does not call itself the
+    /// leader of what it cannot acknowledge alone.
+    pub fn shown_image(&self) -> Arc<ClusterImage> {
+        let image = self.image();
+        if self.environment().isolated.is_set() {
+            Arc::new(without_leader(&image, self.id()))
+        } else {
+            image
+        }
+    }
+
     /// This broker's number.
     pub fn id(&self) -> BrokerId {
         self.environment().replica.broker
@@ -110,5 +121,52 @@ impl BrokerState {
                 ErrorCode::UnknownTopicOrPartition
             }
         })
+    }
+}
+
+/// The image without the leaderships of a broker that other brokers could have taken over.
+fn without_leader(image: &ClusterImage, broker: BrokerId) -> ClusterImage {
+    let mut shown = image.clone();
+    let leads = |record: &PartitionRecord| record.leader == Some(broker) && record.isr.len() > 1;
+    for (id, topic) in image.topics.iter() {
+        if !topic.partitions.iter().any(leads) {
+            continue;
+        }
+        let Some(topic) = shown.topics.get_mut(id) else {
+            continue;
+        };
+        let topic = Arc::make_mut(topic);
+        for record in topic.partitions.iter_mut().filter(|record| leads(record)) {
+            record.leader = None;
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handlers::testing;
+
+    #[test]
+    fn a_broker_that_hears_from_nobody_keeps_only_what_it_leads_alone() {
+        let mut image = testing::image();
+        testing::put_topic(&mut image, 7, "orders", 2);
+        let id = testing::topic_id(7);
+        let topic = Arc::make_mut(image.topics.get_mut(&id).unwrap());
+        let me = topic.partitions[0].leader.unwrap();
+        for record in &mut topic.partitions {
+            record.leader = Some(me);
+            record.isr.extend(record.isr.clone());
+        }
+        topic.partitions[1].isr.truncate(1);
+        let shown = without_leader(&image, me);
+        let shown = &shown.topics.get(&id).unwrap().partitions;
+        let leaders: Vec<_> = shown.iter().map(|record| record.leader).collect();
+        assert_eq!(leaders, [None, Some(me)]);
+        assert_eq!(
+            image.topics.get(&id).unwrap().partitions[0].leader,
+            Some(me)
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use holdfast_model::Clock;
+use holdfast_model::{Clock, Monotonic};
 use parking_lot::Mutex;
 
 use crate::node::{LogId, NodeId};
@@ -13,6 +13,8 @@ use crate::node::{LogId, NodeId};
 pub(crate) struct Contact {
     /// Wall time in milliseconds.
     pub(crate) answered_ms: i64,
+    /// The same moment, for durations.
+    pub(crate) answered: Monotonic,
     /// Wall time at which it had everything that the leader had sent for.
     pub(crate) caught_up_ms: Option<i64>,
 }
@@ -45,6 +47,7 @@ impl Contacts {
             member,
             Contact {
                 answered_ms: now,
+                answered: self.clock.monotonic(),
                 caught_up_ms,
             },
         );

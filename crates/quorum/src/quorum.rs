@@ -244,6 +244,28 @@ impl Quorum {
         Ok(written.data)
     }
 
+    /// Whether a majority of the voters, this broker included if it votes, answered it within a
+    /// time. Only a leader asks them, so on others this is false. A leader that is cut off believes
+    /// for ever that it leads.
+    pub fn hears_majority(&self, within: Duration) -> bool {
+        let inner = &self.inner;
+        let metrics = inner.raft.metrics().borrow().clone();
+        let now = inner.clock.monotonic();
+        let membership = metrics.membership_config.membership();
+        let heard = |id: &NodeId| {
+            *id == metrics.id
+                || inner
+                    .contacts
+                    .get(*id)
+                    .is_some_and(|contact| now.since(contact.answered) <= within)
+        };
+        metrics.current_leader == Some(metrics.id)
+            && membership
+                .get_joint_config()
+                .iter()
+                .all(|voters| voters.iter().filter(|id| heard(id)).count() > voters.len() / 2)
+    }
+
     /// Waits until the image here has reached a version.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use holdfast_quorum::{Leader, Quorum};
 use holdfast_rpc::proto::{
     ControllerError, ControllerReply, ControllerRequest, HeartbeatReply, HeartbeatRequest,
 };
-use holdfast_rpc::{Channels, Class, Identity, Request, call, limits};
+use holdfast_rpc::{Address, Channels, Class, Identity, Request, call, limits};
 
 use super::OfficeHandle;
 use super::office::{Refusal, no_controller};
@@ -145,6 +145,20 @@ impl ControllerClient {
         let mut request = request;
         request.envelope = Some(self.identity.envelope());
         Ok(call(HEARTBEAT_TIMEOUT, client.heartbeat(Request::new(request))).await?)
+    }
+
+    /// Whether a broker answers anything at all, be it that it is not the controller.
+    pub async fn is_heard(&self, address: &Address) -> bool {
+        let Ok(channel) = self.channels.get(address, Class::Control) else {
+            return false;
+        };
+        let mut client = limits::controller_client(channel);
+        let request = HeartbeatRequest {
+            envelope: Some(self.identity.envelope()),
+            ..HeartbeatRequest::default()
+        };
+        let answer = call(HEARTBEAT_TIMEOUT, client.heartbeat(Request::new(request))).await;
+        answer.is_ok()
     }
 
     /// This node's own office, if it is open.

@@ -3,16 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use holdfast_kernel::controller::{Command, Outcome, Registration};
-use holdfast_model::{BrokerEpoch, BrokerId};
+use holdfast_kernel::image::ClusterImage;
+use holdfast_model::{BrokerEpoch, BrokerId, Clock};
 use holdfast_quorum::Quorum;
-use holdfast_rpc::proto::HeartbeatRequest;
+use holdfast_rpc::proto::{ControllerError, HeartbeatRequest};
 use holdfast_rpc::{Address, Channels, Probe};
 use holdfast_runtime::Probes;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::isolation::Hearing;
 use super::{ControllerClient, OfficeHandle};
+use crate::partitions::Partitions;
 
 /// How long one try to register waits for a controller.
 const REGISTER_PATIENCE: Duration = Duration::from_secs(2);
@@ -44,6 +49,12 @@ pub struct Heartbeats {
     pub registration: Registration,
     /// How often it reports.
     pub interval: Duration,
+    /// After how long without an answer the session is over.
+    pub session_timeout: Duration,
+    /// Told when this broker hears from nobody.
+    pub partitions: Arc<Partitions>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
     /// Told where it stands.
     pub lifecycle: watch::Sender<Lifecycle>,
     /// Told whether it is ready.
@@ -65,6 +76,7 @@ impl Heartbeats {
         let mut timer = tokio::time::interval(self.interval);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut updates = self.quorum.subscribe();
+        let mut hearing = Hearing::new(self.session_timeout, self.clock.monotonic());
         let alive = self.probes.heartbeat("heartbeats", Duration::from_secs(30));
         loop {
             tokio::select! {
@@ -76,7 +88,7 @@ impl Heartbeats {
                 update = updates.next() => if update.is_none() { return },
             }
             alive.touch();
-            if self.report(epoch).await {
+            if self.report(epoch, &mut hearing).await {
                 return;
             }
         }
@@ -107,7 +119,7 @@ impl Heartbeats {
     }
 
     /// Sends one report; true if this process was replaced.
-    async fn report(&self, epoch: BrokerEpoch) -> bool {
+    async fn report(&self, epoch: BrokerEpoch, hearing: &mut Hearing) -> bool {
         let image = self.quorum.image();
         let id = self.registration.broker;
         let known = image
@@ -115,6 +127,7 @@ impl Heartbeats {
             .get(&id)
             .filter(|record| record.epoch == epoch);
         let fenced = known.is_none_or(|record| record.fenced);
+        let stopping = known.is_some_and(|record| record.stopping);
         let now = if fenced {
             Lifecycle::Fenced(epoch)
         } else {
@@ -123,7 +136,10 @@ impl Heartbeats {
         if fenced {
             self.probes
                 .set_not_ready("fenced: not in the cluster's view yet");
-        } else {
+        } else if self.partitions.environment().isolated.is_set() {
+            self.probes
+                .set_not_ready("isolated: neither a controller nor another broker answers");
+        } else if !stopping {
             self.probes.set_ready();
         }
         self.lifecycle.send_if_modified(|before| {
@@ -137,10 +153,20 @@ impl Heartbeats {
             envelope: None,
             broker_epoch: epoch.0,
             ready: known.is_some(),
-            stopping: known.is_some_and(|record| record.stopping),
+            stopping,
             image_version: image.version,
         };
-        match self.client.heartbeat(request).await {
+        let sent = self.clock.monotonic();
+        let answer = self.client.heartbeat(request).await;
+        if let Ok(reply) = &answer
+            && reply.error() == ControllerError::None
+        {
+            hearing.controller_answered(sent);
+            self.set_isolated(false);
+        } else if hearing.must_ask_others(self.clock.monotonic()) {
+            self.set_isolated(self.hears_nobody(&image).await);
+        }
+        match answer {
             Ok(reply) if reply.stale_registration && known.is_some() => {
                 // Only a controller whose image is newer than ours knows better.
                 if reply.image_version >= image.version && self.is_replaced(epoch).await {
@@ -153,6 +179,38 @@ impl Heartbeats {
             Err(error) => tracing::debug!(%error, "heartbeat"),
         }
         false
+    }
+
+    /// Whether there are other brokers and none of them answers.
+    async fn hears_nobody(&self, image: &ClusterImage) -> bool {
+        let me = self.registration.broker;
+        let others = image.brokers.values().filter(|broker| broker.id != me);
+        let mut asked: FuturesUnordered<_> = others
+            .map(|broker| {
+                let address = Address::new(broker.rpc.host.clone(), broker.rpc.port);
+                async move { self.client.is_heard(&address).await }
+            })
+            .collect();
+        let mut nobody = !asked.is_empty();
+        while let Some(heard) = asked.next().await {
+            if heard {
+                nobody = false;
+                break;
+            }
+        }
+        nobody
+    }
+
+    fn set_isolated(&self, isolated: bool) {
+        if !self.partitions.environment().isolated.set(isolated) {
+            return;
+        }
+        if isolated {
+            tracing::warn!("neither a controller nor another broker answers: stepping aside");
+            self.partitions.for_each(|partition| partition.step_aside());
+        } else {
+            tracing::info!("hears from the cluster again");
+        }
     }
 
     async fn is_replaced(&self, epoch: BrokerEpoch) -> bool {

@@ -69,7 +69,8 @@ impl OfficeHandle {
         outcome.await.unwrap_or(Err(Refusal::Unknown))
     }
 
-    /// A broker reports; none if this node is not the controller.
+    /// A broker reports; none if this node is not the controller, or cannot know: one that hears no
+    /// majority of the quorum may have a successor.
     pub fn heartbeat(
         &self,
         broker: BrokerId,
@@ -80,6 +81,12 @@ impl OfficeHandle {
         let image = self.quorum.image();
         let mut guard = self.controller.lock();
         let controller = guard.as_mut()?;
+        if !self
+            .quorum
+            .hears_majority(controller.options().session_timeout)
+        {
+            return None;
+        }
         Some(
             controller
                 .sessions_mut()

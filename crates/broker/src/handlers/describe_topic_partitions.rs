@@ -30,7 +30,7 @@ pub fn handle(
     context: &RequestContext,
     request: &DescribeTopicPartitionsRequest,
 ) -> DescribeTopicPartitionsResponse {
-    describe(&broker.image(), context, request)
+    describe(&broker.shown_image(), context, request)
 }
 
 fn describe(

@@ -40,7 +40,7 @@ pub(super) fn may_answer(
     }
     let offsets = partition.offsets();
     check_epoch(asked, offsets.leader_epoch)?;
-    if must_lead && !offsets.leads {
+    if must_lead && (!offsets.leads || offsets.aside) {
         return Err(ErrorCode::NotLeaderOrFollower);
     }
     Ok(offsets)

@@ -36,7 +36,7 @@ pub async fn handle(
     if may_create {
         create_missing(broker, context, &asked).await;
     }
-    let image = broker.image();
+    let image = broker.shown_image();
     let topics = if everything {
         image
             .topics

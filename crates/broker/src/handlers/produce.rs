@@ -302,7 +302,7 @@ impl Begun {
         answer: &mut PartitionProduceResponse,
         endpoints: &mut Vec<NodeEndpoint>,
     ) {
-        let image = broker.image();
+        let image = broker.shown_image();
         let record = if self.version >= IDS_FROM {
             image.topics.get(&TopicId(topic.id))
         } else {

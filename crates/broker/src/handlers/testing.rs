@@ -21,12 +21,12 @@ pub(super) fn context() -> RequestContext {
 }
 
 /// The id of the topic with a number.
-pub(super) fn topic_id(number: u128) -> TopicId {
+pub(crate) fn topic_id(number: u128) -> TopicId {
     TopicId(Uuid::from_u128(number))
 }
 
 /// Three brokers, the third fenced.
-pub(super) fn image() -> ClusterImage {
+pub(crate) fn image() -> ClusterImage {
     let mut image = ClusterImage::default();
     for id in 0..3 {
         image.apply(&Change::PutBroker(broker(id)));
@@ -55,7 +55,7 @@ fn broker(id: i32) -> BrokerRecord {
 }
 
 /// Adds a topic on the brokers 0, 1, 2: led by 0, with 0 in the ISR and 1 eligible.
-pub(super) fn put_topic(image: &mut ClusterImage, number: u128, name: &str, partitions: i32) {
+pub(crate) fn put_topic(image: &mut ClusterImage, number: u128, name: &str, partitions: i32) {
     put_topic_with(image, number, name, partitions, &[]);
 }
 

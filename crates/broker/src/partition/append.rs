@@ -57,7 +57,8 @@ impl Partition {
             append_time_ms,
         } = prepared;
         let mut state = self.state.lock();
-        let Some(leader) = state.role.leader_mut() else {
+        let aside = self.stands_aside(&state);
+        let Some(leader) = state.role.leader_mut().filter(|_| !aside) else {
             return AppendAnswer::Now(Produced::refused(ErrorCode::NotLeaderOrFollower));
         };
         if acks == Acks::All && !leader.has_min_isr() {

@@ -92,6 +92,9 @@ impl Partition {
     pub fn next_append(&self, broker: BrokerId, link: u64, max_bytes: usize) -> NextAppend {
         let mut guard = self.state.lock();
         let state = &mut *guard;
+        if state.deposed {
+            return NextAppend::Nothing;
+        }
         let Role::Leader(leader) = &mut state.role else {
             return NextAppend::Nothing;
         };
@@ -245,6 +248,18 @@ impl Partition {
 
     /// A follower refuses.
     pub fn on_refused(&self, broker: BrokerId, session: SessionId, reason: RefusedReason) {
+        let mut answers = Answers::new();
+        self.take_refusal(broker, session, reason, &mut answers);
+        Self::finish(answers);
+    }
+
+    fn take_refusal(
+        &self,
+        broker: BrokerId,
+        session: SessionId,
+        reason: RefusedReason,
+        answers: &mut Answers,
+    ) {
         let mut state = self.state.lock();
         let Some(leader) = state.role.leader_mut() else {
             return;
@@ -254,11 +269,14 @@ impl Partition {
             AfterRefusal::Reopen => {}
             AfterRefusal::StepBack(epoch) => {
                 // The image will say who leads; until then nothing can be acknowledged, because
-                // this follower accepts nothing more.
+                // this follower accepts nothing more. Its stream opens again with the next role.
+                state.deposed = true;
+                self.send_away(&mut state, answers);
                 tracing::info!(
                     topic = %self.topic_name, partition = self.at.partition, %epoch,
                     "a follower knows a newer leader"
                 );
+                return;
             }
             AfterRefusal::Alarm => tracing::error!(
                 topic = %self.topic_name, partition = self.at.partition, %broker, ?reason,

@@ -20,6 +20,8 @@ pub struct Offsets {
     pub leader_epoch: LeaderEpoch,
     /// Whether this replica leads.
     pub leads: bool,
+    /// Whether it leads by its image, but another leads by now, or may.
+    pub aside: bool,
     /// Whether the high watermark is exact: a leader's is once it has reached its epoch's start.
     pub settled: bool,
     /// Bytes of all segments.
@@ -40,6 +42,7 @@ impl Partition {
             leader_epoch: leader
                 .map_or(log.leader_epoch(), holdfast_kernel::replica::Leader::epoch),
             leads: leader.is_some(),
+            aside: self.stands_aside(&state),
             settled: leader.is_some_and(holdfast_kernel::replica::Leader::is_settled),
             bytes: log.segments().bytes(),
         }

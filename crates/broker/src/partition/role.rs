@@ -167,6 +167,7 @@ impl Partition {
             log_end = %leader.epoch_start(), "leads"
         );
         state.role = Role::Leader(Box::new(leader));
+        state.deposed = false;
         self.change_epoch(state, view.leader_epoch, answers);
         self.persist_epoch(view.leader_epoch);
         state.senders.clear();
@@ -185,6 +186,7 @@ impl Partition {
         let mut follower = Follower::new(replica, registration, log, Planted::None);
         follower.fence(epoch);
         state.role = Role::Follower(Box::new(follower));
+        state.deposed = false;
         state.senders.clear();
         self.change_epoch(state, epoch, answers);
     }
@@ -227,6 +229,23 @@ impl Partition {
         self.environment.metrics.replicas_taken_offline.inc();
         self.environment.work.resign.add(self.at);
         Self::finish(answers);
+    }
+
+    /// This broker hears from nobody: whoever waits for others is sent to look for another leader.
+    /// What they sent stays in the log; it is committed or cut once the others are heard again.
+    pub fn step_aside(&self) {
+        let mut answers = Answers::new();
+        self.send_away(&mut self.state.lock(), &mut answers);
+        Self::finish(answers);
+    }
+
+    /// Fails whoever waits for others, if this replica stands aside.
+    pub(super) fn send_away(&self, state: &mut State, answers: &mut Answers) {
+        if self.stands_aside(state) {
+            let waiting = state.committed.give_up().into_iter();
+            answers.extend(waiting.map(|waiter| (waiter, ErrorCode::NotLeaderOrFollower)));
+            self.fetchers.wake();
+        }
     }
 
     /// The leadership that must be given away because this replica went offline.

@@ -73,6 +73,7 @@ impl Foundation {
             metrics: BrokerMetrics::new(metrics),
             lag_max: Duration::from_millis(config.replication.lag_time_max_ms),
             registration: RwLock::new(None),
+            isolated: crate::controller::Isolated::default(),
         }));
         add_recovered(&config, &partitions, recovered);
         Ok(Self {

@@ -245,6 +245,11 @@ impl Parts {
             quorum: quorum.clone(),
             registration: self.registration(),
             interval,
+            session_timeout: Duration::from_millis(
+                self.state.config.replication.session_timeout_ms,
+            ),
+            partitions: Arc::clone(&self.state.partitions),
+            clock: Arc::clone(&self.state.clock),
             lifecycle,
             probes,
         };

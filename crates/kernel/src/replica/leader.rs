@@ -131,6 +131,13 @@ impl Leader {
         self.isr.committed()
     }
 
+    /// Whether its log alone decides what is committed: nobody else is in the ISR, nor in a change
+    /// in flight, so that nobody else can be elected either.
+    pub fn stands_alone(&self) -> bool {
+        let maximal = self.isr.maximal();
+        maximal.iter().all(|member| *member == self.options.replica)
+    }
+
     /// Whether the committed ISR has enough countable members for acks=all.
     pub fn has_min_isr(&self) -> bool {
         self.isr.countable(self.options.planted) >= self.isr.min_isr()

@@ -67,6 +67,14 @@ impl<T> Waiters<T> {
         done
     }
 
+    /// Takes everybody, within the epoch: nobody can say when the high watermark moves again.
+    pub fn give_up(&mut self) -> Vec<T> {
+        std::mem::take(&mut self.waiting)
+            .into_values()
+            .flatten()
+            .collect()
+    }
+
     /// Moves to another epoch and takes everybody who waited in the old one: they have failed.
     pub fn change_epoch(&mut self, epoch: LeaderEpoch) -> Vec<T> {
         if epoch == self.epoch {
@@ -76,10 +84,7 @@ impl<T> Waiters<T> {
         if self.planted == Planted::WaiterByOffset {
             return Vec::new();
         }
-        std::mem::take(&mut self.waiting)
-            .into_values()
-            .flatten()
-            .collect()
+        self.give_up()
     }
 }
 

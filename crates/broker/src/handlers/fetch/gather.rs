@@ -160,6 +160,10 @@ async fn one(
             read_disk(broker, &partition, Offset(wanted.offset), up_to, max_bytes).await?
         }
     };
+    if records.is_empty() && offsets.aside {
+        // What is acknowledged is served; what comes next is with another leader.
+        return Err(ErrorCode::NotLeaderOrFollower);
+    }
     let first = records.first().map_or(0, Bytes::len);
     if !(any && first > max_bytes) {
         gathered.records = records;
@@ -265,7 +269,7 @@ fn failed(broker: &BrokerState, resolved: &Resolved, code: ErrorCode) -> Gathere
         ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch
     );
     if asks_elsewhere && let Some(at) = resolved.at() {
-        let image = broker.image();
+        let image = broker.shown_image();
         gathered.new_leader = image.partition(at).and_then(|record| {
             Some(NewLeader {
                 id: record.leader?,
