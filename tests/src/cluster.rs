@@ -348,8 +348,11 @@ fn configuration(n: usize, data: &Path, [clients, rpc, admin]: [u16; 3]) -> Stri
     )
 }
 
-/// The broker under test: `HOLDFAST_BIN`, or the one built beside this executable.
-fn binary() -> anyhow::Result<PathBuf> {
+/// The binary under test: `HOLDFAST_BIN`, or the one built beside this executable.
+///
+/// # Errors
+/// There is none.
+pub fn binary() -> anyhow::Result<PathBuf> {
     if let Some(path) = std::env::var_os("HOLDFAST_BIN") {
         return Ok(PathBuf::from(path));
     }

@@ -12,9 +12,9 @@ use holdfast_kernel::controller::{
 };
 use holdfast_kernel::image::ClusterImage;
 use holdfast_model::{BrokerEpoch, BrokerId, Clock, ErrorCode};
-use holdfast_quorum::Quorum;
+use holdfast_quorum::{Leadership, Quorum};
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Commands that wait for the loop; more are refused as overload.
@@ -143,17 +143,15 @@ impl Office {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut leadership = self.handle.quorum.leadership();
         loop {
-            let now = leadership.borrow_and_update().clone();
-            if now.ready {
-                self.take_office();
-                self.in_office(&mut leadership, now.term, &stop).await;
-                self.leave_office();
-            }
-            tokio::select! {
+            let term = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                changed = leadership.changed() => if changed.is_err() { return },
-            }
+                term = elected(&mut leadership) => term,
+            };
+            let Some(term) = term else { return };
+            self.take_office();
+            self.in_office(&mut leadership, term, &stop).await;
+            self.leave_office();
         }
     }
 
@@ -174,7 +172,7 @@ impl Office {
 
     async fn in_office(
         &mut self,
-        leadership: &mut tokio::sync::watch::Receiver<holdfast_quorum::Leadership>,
+        leadership: &mut watch::Receiver<Leadership>,
         term: u64,
         stop: &CancellationToken,
     ) {
@@ -253,6 +251,13 @@ impl Office {
     }
 }
 
+/// Waits until this node leads with a complete image, and says in which term; none once the quorum
+/// is gone. A leadership that began before anybody asked counts.
+async fn elected(leadership: &mut watch::Receiver<Leadership>) -> Option<u64> {
+    let now = leadership.wait_for(|now| now.ready).await;
+    now.map(|now| now.term).ok()
+}
+
 impl Submission {
     fn answer(self, outcome: Outcome) {
         // Whoever asked may have gone.
@@ -267,4 +272,28 @@ impl Submission {
 /// What a client is told when nobody could decide.
 pub(super) fn no_controller(detail: &str) -> Outcome {
     Outcome::Failed(Failure::new(ErrorCode::NotController, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_leader_elected_anew_while_it_decided_is_the_controller_again() {
+        let of = |term, ready| Leadership {
+            term,
+            leader: None,
+            ready,
+        };
+        let (sender, mut leadership) = watch::channel(of(3, true));
+        assert_eq!(elected(&mut leadership).await, Some(3));
+        sender.send_replace(of(4, false));
+        sender.send_replace(of(5, true));
+        // The loop of term 3 saw that its term is over, and nothing changes after that.
+        leadership.borrow_and_update();
+        assert_eq!(elected(&mut leadership).await, Some(5));
+        sender.send_replace(of(6, false));
+        drop(sender);
+        assert_eq!(elected(&mut leadership).await, None);
+    }
 }

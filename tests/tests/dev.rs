@@ -1,0 +1,179 @@
+//! `holdfast dev`: one command, a cluster that can be broken, and its data is there the next time.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failed step ends the test with its place"
+)]
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use holdfast_client::admin::{Admin, NewTopic};
+use holdfast_client::{Client, Options};
+use holdfast_model::{Clock, SystemClock};
+use holdfast_tests::cluster::binary;
+use holdfast_tests::ledger::{self, Recipe, RunningProducer};
+use rustix::process::{Pid, Signal, kill_process};
+
+const BASE_PORT: u16 = 25_092;
+const TOPIC: &str = "watched";
+const PARTITIONS: i32 = 3;
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A leader that nobody reaches is found out after its session (1 s); its clients need not wait for
+/// their own time-outs, the shortest of which is 15 s.
+const STEPPED_ASIDE_WITHIN: Duration = Duration::from_secs(10);
+
+struct Dev {
+    dir: PathBuf,
+    process: Child,
+}
+
+impl Dev {
+    async fn start(dir: &Path) -> Self {
+        let said = dir.join("said");
+        let file = File::create(&said).unwrap();
+        let process = Command::new(binary().unwrap())
+            .args(Self::arguments(dir))
+            .env_remove("HOLDFAST_BIN")
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .spawn()
+            .unwrap();
+        let mut dev = Self {
+            dir: dir.to_owned(),
+            process,
+        };
+        let serves = format!("3 brokers serve at {}", Self::bootstrap());
+        dev.wait_until(|dev| {
+            assert_eq!(dev.process.try_wait().unwrap(), None, "it ended");
+            fs::read_to_string(&said).unwrap().contains(&serves)
+        })
+        .await;
+        dev
+    }
+
+    fn arguments(dir: &Path) -> Vec<String> {
+        let cluster = dir.join("cluster").display().to_string();
+        let port = BASE_PORT.to_string();
+        ["dev", "--base-port", &port, "--dir", &cluster]
+            .map(str::to_owned)
+            .into()
+    }
+
+    fn bootstrap() -> String {
+        let port = |n| format!("127.0.0.1:{}", BASE_PORT + n);
+        [0, 1, 2].map(port).join(",")
+    }
+
+    /// Runs `holdfast dev <what>` in another process, as a person does.
+    fn tell(&self, what: &[&str]) -> String {
+        let output = Command::new(binary().unwrap())
+            .args(Self::arguments(&self.dir))
+            .args(what)
+            .env_remove("HOLDFAST_BIN")
+            .output()
+            .unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{what:?}: {complaint}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    async fn wait_until(&mut self, mut done: impl FnMut(&mut Self) -> bool) {
+        let clock = SystemClock::new();
+        let begun = clock.monotonic();
+        while !done(self) {
+            let waited = clock.monotonic().since(begun);
+            assert!(waited < PATIENCE, "nothing after {waited:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Ctrl-C.
+    async fn stop(mut self) {
+        let id = Pid::from_raw(self.process.id().cast_signed()).unwrap();
+        kill_process(id, Signal::INT).unwrap();
+        let mut status = None;
+        self.wait_until(|dev| {
+            status = dev.process.try_wait().unwrap();
+            status.is_some()
+        })
+        .await;
+        assert!(status.unwrap().success(), "{status:?}");
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        // One that ended needs no end; the brokers end with their parent.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+async fn leader_of_first(client: &Client) -> i32 {
+    let all = client.describe_all().await.unwrap();
+    all.topics[TOPIC].partitions[&0].leader
+}
+
+#[tokio::test]
+async fn a_leader_that_is_cut_off_steps_aside_and_the_next_start_finds_everything() {
+    let dir = std::env::temp_dir().join(format!("holdfast-dev-{}", std::process::id()));
+    fs::create_dir_all(&dir).unwrap();
+    let mut dev = Dev::start(&dir).await;
+    let client = Client::new(&Dev::bootstrap(), Options::default()).unwrap();
+    let topic = NewTopic {
+        partitions: PARTITIONS,
+        replication_factor: 3,
+        ..NewTopic::new(TOPIC)
+    };
+    let admin = Admin::new(client.clone());
+    admin.create_topic(&topic, false).await.unwrap();
+    let recipe = Recipe {
+        name: "writer".to_owned(),
+        bootstrap: Dev::bootstrap(),
+        topic: TOPIC.to_owned(),
+        partitions: PARTITIONS,
+        rate: 300,
+        codec: "none",
+    };
+    let mut producer = RunningProducer::start(&dir, recipe).unwrap();
+    producer.wait_progress(PATIENCE).await.unwrap();
+
+    let clock = SystemClock::new();
+    let broker = leader_of_first(&client).await.to_string();
+    let from = clock.wall_ms();
+    dev.tell(&["cut-off", &broker]);
+    let gap = producer.wait_acked_since(from, &[0], STEPPED_ASIDE_WITHIN);
+    eprintln!("cut off: acknowledged again after {:?}", gap.await.unwrap());
+    dev.wait_until(|dev| dev.tell(&["status"]).contains("isolated"))
+        .await;
+    dev.tell(&["revive", &broker]);
+    dev.wait_until(|dev| !dev.tell(&["status"]).contains("isolated"))
+        .await;
+
+    let broker = leader_of_first(&client).await.to_string();
+    let from = clock.wall_ms();
+    dev.tell(&["kill", &broker]);
+    let gap = producer.wait_acked_since(from, &[0], PATIENCE);
+    eprintln!("killed: acknowledged again after {:?}", gap.await.unwrap());
+    dev.tell(&["revive", &broker]);
+    producer.wait_progress(PATIENCE).await.unwrap();
+    let ledger = producer.finish().await.unwrap();
+    dev.stop().await;
+
+    let dev = Dev::start(&dir).await;
+    let verdict = ledger::audit(&client, TOPIC, std::slice::from_ref(&ledger));
+    let verdict = verdict.await.unwrap();
+    eprintln!("{verdict:?}");
+    verdict.ensure_clean().unwrap();
+    assert_eq!(
+        ledger.1.failed,
+        Vec::<String>::new(),
+        "errors at the application"
+    );
+    dev.stop().await;
+    fs::remove_dir_all(&dir).unwrap();
+}
