@@ -14,7 +14,7 @@ TRIALS ?= 100
 FAULT ?= kill
 
 .DEFAULT_GOAL := help
-.PHONY: help needs build dev test sim bench-failover fmt lint
+.PHONY: help needs build dev test sim bench-failover bench-produce bench-start fmt lint
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -61,6 +61,15 @@ bench-failover: build ## Measure failover under load; TRIALS=N, FAULT=kill, paus
 	tests/setup
 	HOLDFAST_BIN=$(HOLDFAST) cargo run --release --locked --package holdfast-tests --bin failover \
 		-- $(TRIALS) $(FAULT)
+
+bench-produce: build ## Measure CPU by produced GiB, and what an acknowledgement takes
+	tests/setup
+	HOLDFAST_BIN=$(HOLDFAST) cargo run --release --locked --package holdfast-tests \
+		--bin produce_cost
+
+bench-start: build ## Measure how soon a started cluster takes records, empty and full (32 GB of disk)
+	tests/setup
+	HOLDFAST_BIN=$(HOLDFAST) cargo run --release --locked --package holdfast-tests --bin start_time
 
 fmt: ## Format the code
 	cargo fmt --all

@@ -68,6 +68,19 @@ impl Cluster {
     /// # Errors
     /// The binary is missing, a command fails, or a broker does not come up.
     pub async fn start(name: &str, storage: Storage) -> anyhow::Result<Self> {
+        let mut cluster = Self::prepared(name, storage).await?;
+        for n in 0..BROKERS {
+            cluster.start_broker(n)?;
+        }
+        cluster.wait_ready().await?;
+        Ok(cluster)
+    }
+
+    /// Formats the disks of three brokers and starts none of them.
+    ///
+    /// # Errors
+    /// The binary is missing, or a command fails.
+    pub async fn prepared(name: &str, storage: Storage) -> anyhow::Result<Self> {
         let turn = TURN.lock().await;
         let binary = binary()?;
         let dir = std::env::temp_dir().join(format!("holdfast-{name}-{}", std::process::id()));
@@ -92,10 +105,6 @@ impl Cluster {
             _turn: turn,
         };
         cluster.prepare(&binary, &ports, storage)?;
-        for n in 0..BROKERS {
-            cluster.start_broker(n)?;
-        }
-        cluster.wait_ready().await?;
         Ok(cluster)
     }
 
@@ -176,6 +185,11 @@ impl Cluster {
     /// It runs, or the process cannot be started.
     pub fn start_broker(&mut self, n: usize) -> anyhow::Result<()> {
         self.brokers[n].start()
+    }
+
+    /// The processes of the brokers that run.
+    pub fn pids(&self) -> Vec<u32> {
+        self.brokers.iter().filter_map(Broker::pid).collect()
     }
 
     /// Kills a broker with SIGKILL.

@@ -6,4 +6,4 @@ mod producer;
 
 pub use audit::{Verdict, audit};
 pub use entry::{Ack, Entries};
-pub use producer::{Recipe, RunningProducer};
+pub use producer::{Recipe, RunningProducer, python};

@@ -11,4 +11,5 @@
 pub mod chance;
 pub mod cluster;
 pub mod ledger;
+pub mod measure;
 pub mod power;

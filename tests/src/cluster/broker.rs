@@ -44,6 +44,10 @@ impl Broker {
         self.admin_port
     }
 
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
     pub(super) fn expected_to_run(&self) -> bool {
         self.process.is_some()
     }

@@ -185,7 +185,11 @@ impl Drop for RunningProducer {
     }
 }
 
-fn python() -> anyhow::Result<PathBuf> {
+/// The interpreter that has the clients.
+///
+/// # Errors
+/// It is missing.
+pub fn python() -> anyhow::Result<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let cache = match set("XDG_CACHE_HOME") {
         Some(dir) => PathBuf::from(dir),

@@ -22,8 +22,9 @@ use crate::partitions::Partitions;
 /// How long one try to register waits for a controller.
 const REGISTER_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Pause after a refused registration.
-const REFUSED_PAUSE: Duration = Duration::from_secs(1);
+/// First and longest pause after a refused registration. While a cluster forms, the refusal may be
+/// over in a moment; a disk that waits for a person may wait for days.
+const REFUSED_PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 /// Where this process stands with the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +96,7 @@ impl Heartbeats {
     }
 
     async fn register(&self) -> BrokerEpoch {
+        let (mut pause, longest) = REFUSED_PAUSES;
         loop {
             let command = Command::Register(self.registration.clone());
             match self.client.submit(command, REGISTER_PATIENCE).await {
@@ -110,7 +112,8 @@ impl Heartbeats {
                         Lifecycle::Registering(Some(failure.message.clone()))
                     });
                     if failure.code != holdfast_model::ErrorCode::NotController {
-                        tokio::time::sleep(REFUSED_PAUSE).await;
+                        tokio::time::sleep(pause).await;
+                        pause = (pause * 2).min(longest);
                     }
                 }
                 other => tracing::error!(?other, "impossible answer to a registration"),

@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context, bail, ensure};
 use holdfast_broker::serve::{self, Document, Voter};
 use holdfast_model::{BrokerId, ClusterId, TopicConfig};
-use holdfast_runtime::config::{Config, HostPort, Listener, Log, Rpc, Topics};
+use holdfast_runtime::config::{Config, HostPort, Listener, Rpc, Topics};
 use holdfast_runtime::memory_limit::MemoryLimit;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -37,9 +37,6 @@ const MEMORY_BYTES: std::ops::RangeInclusive<u64> = (128 << 20)..=(2 << 30);
 
 /// Far below the default: a few brokers share a disk with everything else.
 const RESERVE_BYTES: u64 = 128 << 20;
-
-/// The consensus library reports every lost message as it comes; a fault would fill the logs.
-const LOG_FILTER: &str = "info,openraft=warn";
 
 /// A cluster that can be started.
 #[derive(Debug)]
@@ -258,10 +255,6 @@ fn config(layout: &Layout, broker: u16, brokers: u16) -> Config {
             source: Some(a.source),
         },
         admin_bind: endpoint(a.admin),
-        log: Log {
-            filter: LOG_FILTER.to_owned(),
-            ..Config::default().log
-        },
         memory_budget_bytes: Some(memory.clamp(*MEMORY_BYTES.start(), *MEMORY_BYTES.end())),
         disk_reserve_bytes: RESERVE_BYTES,
         topics: Topics {
