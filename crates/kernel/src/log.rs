@@ -16,6 +16,7 @@ pub use segments::{SegmentLimits, Segments};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaLog {
     log_start: Offset,
+    synced_start: Offset,
     log_end: Offset,
     synced_end: Offset,
     known_high_watermark: Offset,
@@ -39,6 +40,7 @@ impl ReplicaLog {
     ) -> Self {
         let mut log = Self {
             log_start: checkpoint.log_start,
+            synced_start: checkpoint.log_start,
             log_end: checkpoint.log_end,
             synced_end: checkpoint.log_end,
             known_high_watermark: checkpoint.high_watermark,
@@ -70,6 +72,11 @@ impl ReplicaLog {
     /// First offset still held.
     pub fn log_start(&self) -> Offset {
         self.log_start
+    }
+
+    /// What was deleted before it stays deleted, also after a power cut.
+    pub fn synced_start(&self) -> Offset {
+        self.synced_start
     }
 
     /// The offset of the next record.
@@ -160,6 +167,7 @@ impl ReplicaLog {
     /// A log start read back from disk; it may lie above everything that the log still holds.
     pub fn restore_start(&mut self, start: Offset) {
         self.log_start = self.log_start.max(start);
+        self.synced_start = self.log_start;
         self.log_end = self.log_end.max(start);
         self.synced_end = self.synced_end.max(start);
         self.known_high_watermark = self.known_high_watermark.max(start);
@@ -186,6 +194,11 @@ impl ReplicaLog {
         self.log_start = start;
         self.epochs.advance_start(start);
         self.segments.advance_start(start);
+    }
+
+    /// A move of the log start was synced.
+    pub fn start_synced(&mut self, start: Offset) {
+        self.synced_start = self.synced_start.max(start.min(self.log_start));
     }
 
     /// Lowers both ends at once for a truncation that is under way. Producers and segments are
@@ -260,6 +273,23 @@ mod tests {
         log.append(&batch(0, 5, 0), SegmentLimits::default());
         log.learn_high_watermark(Offset(3));
         log.advance_start(Offset(4));
+    }
+
+    #[test]
+    fn a_log_start_is_synced_once_the_writer_says_so() {
+        let mut log = ReplicaLog::empty();
+        log.append(&batch(0, 5, 0), SegmentLimits::default());
+        log.learn_high_watermark(Offset(5));
+        log.advance_start(Offset(2));
+        log.advance_start(Offset(4));
+        assert_eq!(
+            (log.log_start(), log.synced_start()),
+            (Offset(4), Offset(0))
+        );
+        log.start_synced(Offset(2));
+        assert_eq!(log.synced_start(), Offset(2));
+        log.start_synced(Offset(9));
+        assert_eq!(log.synced_start(), Offset(4));
     }
 
     #[test]

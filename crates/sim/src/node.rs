@@ -199,7 +199,10 @@ impl Node {
                         });
                     }
                 }
-                Op::HighWatermark(..) | Op::LogStart(..) | Op::Checkpoint(..) | Op::Drop(_) => {}
+                Op::LogStart(at, start) => process.with(at, ctx, |replica, local, ctx| {
+                    replica.on_start_synced(start, local, ctx);
+                }),
+                Op::HighWatermark(..) | Op::Checkpoint(..) | Op::Drop(_) => {}
             }
         }
         for (at, end) in ends {

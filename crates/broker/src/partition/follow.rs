@@ -183,7 +183,7 @@ impl Partition {
                 partition: self.at,
                 offset: start,
             };
-            if self.submit_control(0, op).is_ok() {
+            if self.submit_control(start.0.unsigned_abs(), op).is_ok() {
                 follower.log_mut().advance_start(start);
             }
         }

@@ -15,7 +15,7 @@ impl Partition {
             match step.kind {
                 OpKind::Append => end = end.max(Some(step.end)),
                 OpKind::TruncateTo | OpKind::ResetTo => self.environment.work.rebuild.add(self.at),
-                OpKind::AdvanceLogStart => self.log_start_synced(),
+                OpKind::AdvanceLogStart => self.log_start_synced(Offset(step.token as i64)),
                 OpKind::CreatePartition
                 | OpKind::PutMeta
                 | OpKind::PutCheckpoint
@@ -58,8 +58,9 @@ impl Partition {
         Self::finish(answers);
     }
 
-    fn log_start_synced(&self) {
-        let state = self.state.lock();
+    fn log_start_synced(&self, start: Offset) {
+        let mut state = self.state.lock();
+        state.role.log_mut().start_synced(start);
         self.send_ack(&state);
         drop(state);
         // DeleteRecords waits for the low watermark.
@@ -146,7 +147,7 @@ impl Partition {
             partition: self.at,
             offset: start,
         };
-        if self.submit_control(0, op).is_ok() {
+        if self.submit_control(start.0.unsigned_abs(), op).is_ok() {
             state.role.log_mut().advance_start(start);
             self.queue_senders(state);
         }

@@ -276,7 +276,7 @@ impl Follower {
             broker_epoch: self.broker_epoch,
             log_end: self.log.log_end(),
             synced_end,
-            log_start: self.log.log_start(),
+            log_start: self.log.synced_start(),
         })
     }
 

@@ -312,7 +312,7 @@ impl Leader {
         }
     }
 
-    /// The oldest log start among the ISR: what DeleteRecords waits for and answers.
+    /// The oldest synced log start among the ISR: what DeleteRecords waits for and answers.
     pub fn low_watermark(&self) -> Offset {
         self.isr
             .committed()
@@ -322,7 +322,7 @@ impl Leader {
                 self.current_progress(*member)
                     .map_or(Offset::ZERO, |progress| progress.log_start)
             })
-            .fold(self.log.log_start(), Offset::min)
+            .fold(self.log.synced_start(), Offset::min)
     }
 
     /// For how long this leader's own disk has not kept up with its log: past the lag limit it

@@ -36,6 +36,14 @@ impl Replica {
         }
     }
 
+    /// The writer synced a log start.
+    pub fn on_start_synced(&mut self, start: Offset, local: &mut Local, ctx: &mut Context<'_>) {
+        self.role.log_mut().start_synced(start);
+        if matches!(&self.role, Role::Follower(_)) {
+            self.send_ack(local, ctx);
+        }
+    }
+
     /// The timer: streams, checkpoints, high watermarks; what the leader wishes.
     pub fn tick(&mut self, local: &mut Local, ctx: &mut Context<'_>) -> Option<Wish> {
         self.pump_all(true, local, ctx);

@@ -201,3 +201,23 @@ fn a_member_that_lags_is_proposed_for_removal_and_holds_the_high_watermark_until
         (vec![0, 1], Offset(0))
     );
 }
+
+#[test]
+fn schedule_13_records_are_deleted_once_every_member_has_synced_the_new_start() {
+    let shown = view(6, 1, &[0, 1]);
+    let mut leads = streaming(&shown, log(&[(1, 9)]), &[(1, ReplicaLog::empty())]);
+    leads.on_acked(&acked(1, 90), Monotonic(0));
+    leads.log_mut().advance_start(Offset(50));
+    let of_one = Acked {
+        log_start: Offset(50),
+        ..acked(1, 90)
+    };
+    leads.on_acked(&of_one, Monotonic(0));
+    assert_eq!(
+        leads.low_watermark(),
+        Offset(0),
+        "the leader's own disk may forget"
+    );
+    leads.log_mut().start_synced(Offset(50));
+    assert_eq!(leads.low_watermark(), Offset(50));
+}
