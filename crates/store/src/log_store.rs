@@ -119,7 +119,7 @@ impl LogStore {
         })?;
         store.start("store-reclaim", {
             let shared = Arc::clone(&store.shared);
-            move || shared.fail_on_error(keeper::reclaim_at_reserve(&shared))
+            move || shared.fail_on_error(keeper::reclaim_garbage(&shared))
         })?;
         Ok((store, recovered.partitions))
     }
