@@ -111,11 +111,10 @@ fn log_family(memory: LogMemory, cache: &Cache) -> Options {
     // Producers compress; compressing again costs time and gains nothing.
     options.set_blob_compression_type(DBCompressionType::None);
     options.set_compression_type(DBCompressionType::None);
-    // Retention frees whole blob files as a rule; the oldest quarter is rewritten when half of it
-    // is garbage, which bounds what a partition with longer retention can hold back.
-    options.set_enable_blob_gc(true);
-    options.set_blob_gc_age_cutoff(0.25);
-    options.set_blob_gc_force_threshold(0.5);
+    // Retention frees whole blob files as a rule; what it does not is `log_store::reclaim`'s to see
+    // to. Left on, this would rewrite the values of the oldest files with every compaction of their
+    // keys: five times the CPU time of a produced GiB.
+    options.set_enable_blob_gc(false);
     options.set_target_file_size_base(16 * MIB as u64);
     options.set_level_compaction_dynamic_level_bytes(true);
     options.set_block_based_table_factory(&tables(cache));

@@ -175,15 +175,7 @@ impl Perf {
         };
         let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
         let child = Command::new("perf")
-            .args([
-                "record",
-                "--freq",
-                "499",
-                "--call-graph",
-                "fp",
-                "--pid",
-                &pids.join(","),
-            ])
+            .args(["record", "--freq", "499", "--pid", &pids.join(",")])
             .arg("--output")
             .arg(file)
             .stdout(Stdio::null())

@@ -112,13 +112,22 @@ pub fn encode(item: &Item, out: &mut BytesMut) {
     }
 }
 
+/// More than an Append has beside its batches.
+const APPEND_BYTES: usize = 128;
+
 /// Writes an Append without owning its batches.
 pub fn put_append<'a>(
     out: &mut BytesMut,
     at: TopicPartition,
     header: &AppendHeader,
-    batches: impl ExactSizeIterator<Item = &'a [u8]>,
+    batches: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
 ) {
+    // Growing by halves would copy the batches again and again.
+    let bytes: usize = batches
+        .clone()
+        .map(|batch| batch.len() + size_of::<u32>())
+        .sum();
+    out.reserve(bytes + APPEND_BYTES);
     out.put_u8(APPEND);
     put_partition(out, at);
     out.put_u64(header.session.0);

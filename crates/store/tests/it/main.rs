@@ -13,3 +13,4 @@ mod model_test;
 mod open_time;
 mod reserve;
 mod rig;
+mod space;
