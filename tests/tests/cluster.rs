@@ -15,3 +15,5 @@ mod kills;
 mod pauses;
 #[path = "cluster/power_cuts.rs"]
 mod power_cuts;
+#[path = "cluster/replaced_disks.rs"]
+mod replaced_disks;

@@ -37,7 +37,7 @@ pub(crate) enum Command {
     /// Show and change settings, or explain a Kafka configuration file
     #[command(subcommand)]
     Config(config::Config),
-    /// Show the brokers, the metadata quorum and the partitions that lack replicas
+    /// Show the brokers, the metadata quorum and the partitions that lack replicas; admit disks
     #[command(subcommand)]
     Cluster(cluster::Cluster),
     /// Look for what endangers records or availability, and say how to mend it

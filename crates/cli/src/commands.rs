@@ -31,6 +31,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             online => block_on(config::run(online, &reach))?,
         },
         Command::Cluster(cluster::Cluster::Describe) => block_on(cluster::describe(&reach))?,
+        Command::Cluster(cluster::Cluster::Admit(admit)) => {
+            block_on(cluster::admit::run(admit, &reach))?;
+        }
         Command::Doctor => return block_on(doctor::run(&reach)),
         Command::Completion(completion) => completion::run(&completion)?,
     }

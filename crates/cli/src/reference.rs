@@ -70,6 +70,7 @@ mod tests {
             "consume",
             "config explain",
             "cluster describe",
+            "cluster admit",
             "doctor",
             "completion",
         ] {

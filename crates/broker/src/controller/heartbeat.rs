@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_kernel::controller::{Command, Outcome, Registration};
-use holdfast_model::{BrokerEpoch, BrokerId};
-use holdfast_quorum::Quorum;
+use holdfast_kernel::controller::{Command, Failure, Outcome, Registration};
+use holdfast_model::{BrokerEpoch, BrokerId, ErrorCode, ReplicaId};
+use holdfast_quorum::{Phase, Quorum};
 use holdfast_rpc::proto::HeartbeatRequest;
 use holdfast_rpc::{Address, Channels, Probe};
 use holdfast_runtime::Probes;
@@ -42,6 +42,8 @@ pub struct Heartbeats {
     pub quorum: Quorum,
     /// What this process says of itself.
     pub registration: Registration,
+    /// The command with which an operator admits this disk.
+    pub admission: String,
     /// How often it reports.
     pub interval: Duration,
     /// Told where it stands.
@@ -83,27 +85,49 @@ impl Heartbeats {
     }
 
     async fn register(&self) -> BrokerEpoch {
+        let mut last = None;
         loop {
             let command = Command::Register(self.registration.clone());
             match self.client.submit(command, REGISTER_PATIENCE).await {
                 Outcome::Registered(epoch) => return epoch,
                 Outcome::Failed(failure) => {
-                    tracing::info!(reason = failure.message, "not registered yet");
-                    self.probes.set_not_ready(failure.message.clone());
-                    let fatal =
-                        failure.code == holdfast_model::ErrorCode::DuplicateBrokerRegistration;
+                    let reason = self.reason(&failure);
+                    if last.as_ref() != Some(&reason) {
+                        tracing::info!(reason, "not registered yet");
+                        self.probes.set_not_ready(reason.clone());
+                        last = Some(reason.clone());
+                    }
+                    let fatal = failure.code == ErrorCode::DuplicateBrokerRegistration;
                     self.lifecycle.send_replace(if fatal {
-                        Lifecycle::Replaced(failure.message)
+                        Lifecycle::Replaced(reason)
                     } else {
-                        Lifecycle::Registering(Some(failure.message.clone()))
+                        Lifecycle::Registering(Some(reason))
                     });
-                    if failure.code != holdfast_model::ErrorCode::NotController {
+                    if failure.code != ErrorCode::NotController {
                         tokio::time::sleep(REFUSED_PAUSE).await;
                     }
                 }
                 other => tracing::error!(?other, "impossible answer to a registration"),
             }
         }
+    }
+
+    /// Why this process is not registered, and what to do about it.
+    fn reason(&self, failure: &Failure) -> String {
+        let message = &failure.message;
+        if let Phase::WaitingForAdmission { reason } = &*self.quorum.phase().borrow() {
+            return format!("{reason}; an operator admits it with: {}", self.admission);
+        }
+        let registration = &self.registration;
+        let replica = ReplicaId {
+            broker: registration.broker,
+            incarnation: registration.incarnation,
+        };
+        let retired = self.quorum.image().retired.contains_key(&replica);
+        if failure.code == ErrorCode::InvalidRegistration && !retired {
+            return format!("{message}; an operator admits it with: {}", self.admission);
+        }
+        message.clone()
     }
 
     /// Sends one report; true if this process was replaced.

@@ -55,6 +55,7 @@ impl Foundation {
             cluster: disk.cluster,
             replica,
             start: disk.start,
+            recovery: disk.recovery,
         };
         tracing::info!(
             cluster = %disk.cluster, broker = %disk.broker, incarnation = %disk.incarnation,

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_model::{BrokerId, ClusterId, Incarnation, ReplicaId, StartNumber, SystemClock};
+use holdfast_model::{
+    BrokerId, ClusterId, Incarnation, RecoveryGeneration, ReplicaId, StartNumber, SystemClock,
+};
 use holdfast_quorum::{Document, Error, Keyspace, Options, Peer, Phase, Quorum, Setup, Task};
 use holdfast_rpc::{Channels, Identity, Options as RpcOptions, Server, serve};
 use holdfast_store::{MetaDb, MetaOptions};
@@ -121,6 +123,7 @@ impl Site {
                 cluster: cluster_id(),
                 replica: self.replica,
                 start: StartNumber(1),
+                recovery: RecoveryGeneration(0),
             },
             keyspace,
             document: self.document.clone(),
