@@ -19,6 +19,7 @@ pub mod net;
 pub mod partition;
 pub mod partitions;
 pub mod pipeline;
+pub mod recovery;
 pub mod replication;
 pub mod serve;
 pub mod state;

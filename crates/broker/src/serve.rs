@@ -32,6 +32,9 @@ pub enum StartError {
     /// The metadata quorum.
     #[error("{0}")]
     Quorum(#[from] holdfast_quorum::Error),
+    /// A recovery of the cluster was interrupted on this disk.
+    #[error("{0}")]
+    Recovery(crate::recovery::Error),
     /// An address cannot be used.
     #[error("cannot listen on {address}: {source}")]
     Listen {
