@@ -11,6 +11,8 @@ mod load;
 
 #[path = "cluster/kills.rs"]
 mod kills;
+#[path = "cluster/lost_majority.rs"]
+mod lost_majority;
 #[path = "cluster/pauses.rs"]
 mod pauses;
 #[path = "cluster/power_cuts.rs"]

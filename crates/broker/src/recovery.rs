@@ -15,7 +15,8 @@ use holdfast_model::{ClusterId, RecoveryGeneration, ReplicaId};
 pub use apply::{Applied, apply};
 pub use describe::describe;
 pub use files::{DescriptionFile, PlanFile, plan};
-pub use holdfast_kernel::recovery::{Description, Fate, Plan, Stray, Verdict};
+pub use holdfast_kernel::image::ClusterImage;
+pub use holdfast_kernel::recovery::{Description, Fate, Plan, Position, Stray, Verdict};
 
 /// Largest file of a description or a plan.
 pub const FILE_BYTES: u64 = 512 * 1024 * 1024;

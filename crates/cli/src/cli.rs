@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{cluster, completion, config, consume, dev, format, produce, serve, topic};
+use crate::commands::{
+    cluster, completion, config, consume, dev, format, produce, recover, serve, topic,
+};
 use crate::exit;
 use crate::session::Reach;
 
@@ -42,6 +44,9 @@ pub(crate) enum Command {
     Cluster(cluster::Cluster),
     /// Look for what endangers records or availability, and say how to mend it
     Doctor,
+    /// Carry on a cluster that lost the majority of its voters for ever
+    #[command(subcommand)]
+    Recover(recover::Recover),
     /// Print the completions for a shell
     Completion(completion::Completion),
 }

@@ -72,6 +72,9 @@ mod tests {
             "cluster describe",
             "cluster admit",
             "doctor",
+            "recover describe",
+            "recover plan",
+            "recover apply",
             "completion",
         ] {
             assert!(text.contains(&format!("## `holdfast {name}`")), "{name}");

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -38,6 +38,23 @@ impl Cluster {
             .lines()
             .find_map(|line| line.strip_prefix("cluster_id = "));
         Ok(line.context("no cluster id")?.trim_matches('"').to_owned())
+    }
+
+    /// Runs the tool and kills it after a while, wherever it is then; true if it had ended well.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub async fn tool_killed(&self, args: &[&str], after: Duration) -> anyhow::Result<bool> {
+        let mut tool = Command::new(&self.binary)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        tokio::time::sleep(after).await;
+        // One that ended already needs no end.
+        drop(tool.kill());
+        Ok(tool.wait()?.success())
     }
 
     /// Runs the tool and answers what it printed.

@@ -34,7 +34,7 @@ impl Controller {
         let (first, more) = last_held(image, old_disk)?;
         Some(format!(
             "disk {old_disk} alone holds what was acknowledged in {first}{}; bring it back, or delete \
-             what only it holds, or see `holdfast recover`",
+             those topics first",
             match more {
                 0 => String::new(),
                 more => format!(" and {more} more partitions"),
