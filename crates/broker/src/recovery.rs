@@ -89,3 +89,6 @@ pub enum Error {
         what: String,
     },
 }
+
+#[cfg(test)]
+mod tests;

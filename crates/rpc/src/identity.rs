@@ -88,6 +88,11 @@ impl Identity {
         })
     }
 
+    /// Whether a peer's refusal says that this disk is foreign: the cluster was recovered without it.
+    pub fn is_told_foreign(&self, refusal: &str) -> bool {
+        refusal.starts_with(&foreign_disk(self.replica))
+    }
+
     /// Adds the envelope to the metadata with which a raw stream is opened.
     pub fn introduce(&self, metadata: &mut MetadataMap) {
         let bytes = prost::Message::encode_to_vec(&self.envelope());
@@ -107,6 +112,11 @@ impl Identity {
     }
 }
 
+/// How the refusal of an older generation's disk begins.
+fn foreign_disk(replica: ReplicaId) -> String {
+    format!("disk {replica} is foreign:")
+}
+
 /// What two disks of different generations tell each other.
 fn foreign(
     (here, ours): (ReplicaId, RecoveryGeneration),
@@ -118,8 +128,9 @@ fn foreign(
         (here, there)
     };
     let newest = ours.max(theirs);
+    let begin = foreign_disk(old);
     format!(
-        "disk {old} is foreign: its cluster was recovered without it, disk {new} has recovery \
+        "{begin} its cluster was recovered without it, disk {new} has recovery \
          generation {newest}; format it anew with --cluster-id and --recovery-generation {newest}, \
          then admit it with `holdfast cluster admit`"
     )
@@ -190,6 +201,7 @@ mod tests {
                 "{text}"
             );
             assert!(text.contains("--recovery-generation 1"), "{text}");
+            assert!(old.is_told_foreign(text) && !new.is_told_foreign(text));
         }
         assert!(new.check(Some(&new.envelope())).is_ok());
     }

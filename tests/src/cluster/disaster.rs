@@ -82,6 +82,43 @@ impl Cluster {
         Ok(fs::remove_dir_all(self.data_dir(n))?)
     }
 
+    /// Takes the disk of a broker that does not run out of the machine, for [`Cluster::put_back`].
+    ///
+    /// # Errors
+    /// It runs, or the folder cannot be moved.
+    pub fn take_away(&mut self, n: usize) -> anyhow::Result<()> {
+        ensure!(!self.brokers[n].expected_to_run(), "broker {n} runs");
+        Ok(fs::rename(self.data_dir(n), self.taken(n))?)
+    }
+
+    /// Puts a disk back that was taken away.
+    ///
+    /// # Errors
+    /// The folder cannot be moved.
+    pub fn put_back(&mut self, n: usize) -> anyhow::Result<()> {
+        Ok(fs::rename(self.taken(n), self.data_dir(n))?)
+    }
+
+    fn taken(&self, n: usize) -> PathBuf {
+        self.data_dir(n).with_extension("taken")
+    }
+
+    /// Waits until a broker ends by itself, for a reason that it logs.
+    ///
+    /// # Errors
+    /// It does not end in time, or says something else.
+    pub async fn refused(&mut self, n: usize, reason: &str) -> anyhow::Result<()> {
+        let begun = self.clock.monotonic();
+        while self.brokers[n].check_alive().is_ok() {
+            let waited = self.clock.monotonic().since(begun);
+            ensure!(waited < WAITS_WITHIN, "broker {n} goes on");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let log = fs::read_to_string(self.dir.join(format!("broker-{n}")).join("log"))?;
+        ensure!(log.contains(reason), "broker {n} does not say {reason:?}");
+        Ok(())
+    }
+
     /// Formats a new disk for a broker whose disk was lost.
     ///
     /// # Errors

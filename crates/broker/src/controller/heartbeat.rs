@@ -56,6 +56,19 @@ impl Heartbeats {
     /// Registers, then reports until the process stops. `registered` is called once with the
     /// registration, before anybody can learn of it here.
     pub async fn run(self, registered: impl FnOnce(BrokerEpoch), stop: CancellationToken) {
+        let mut foreign = self.quorum.foreign();
+        let told = tokio::select! {
+            biased;
+            () = self.run_as_member(registered, stop) => return,
+            told = foreign.wait_for(Option::is_some) => told.ok().and_then(|told| told.clone()),
+        };
+        if let Some(reason) = told {
+            self.probes.set_not_ready(reason.clone());
+            self.lifecycle.send_replace(Lifecycle::Replaced(reason));
+        }
+    }
+
+    async fn run_as_member(&self, registered: impl FnOnce(BrokerEpoch), stop: CancellationToken) {
         let epoch = tokio::select! {
             biased;
             () = stop.cancelled() => return,
