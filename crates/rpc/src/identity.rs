@@ -117,22 +117,21 @@ fn foreign_disk(replica: ReplicaId) -> String {
     format!("disk {replica} is foreign:")
 }
 
-/// What two disks of different generations tell each other.
+/// What a disk tells one of another generation. Only the newer one knows what happened.
 fn foreign(
     (here, ours): (ReplicaId, RecoveryGeneration),
     (there, theirs): (ReplicaId, RecoveryGeneration),
 ) -> String {
-    let (old, new) = if theirs < ours {
-        (there, here)
-    } else {
-        (here, there)
-    };
-    let newest = ours.max(theirs);
-    let begin = foreign_disk(old);
+    if theirs > ours {
+        return format!(
+            "disk {there} has recovery generation {theirs}, but disk {here} has {ours}"
+        );
+    }
+    let begin = foreign_disk(there);
     format!(
-        "{begin} its cluster was recovered without it, disk {new} has recovery \
-         generation {newest}; format it anew with --cluster-id and --recovery-generation {newest}, \
-         then admit it with `holdfast cluster admit`"
+        "{begin} its cluster was recovered without it, disk {here} has recovery generation {ours}; \
+         format it anew with --cluster-id and --recovery-generation {ours}, then admit it with \
+         `holdfast cluster admit`"
     )
 }
 
@@ -182,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn another_recovery_generation_is_foreign_and_told_so_in_both_directions() {
+    fn another_recovery_generation_is_refused_in_both_directions_and_the_older_is_told_why() {
         let old = identity(1);
         let new = Identity {
             recovery: RecoveryGeneration(1),
@@ -192,17 +191,20 @@ mod tests {
             },
             ..old
         };
-        for (here, there) in [(old, new), (new, old)] {
-            let refused = here.check(Some(&there.envelope())).expect_err("foreign");
-            assert_eq!(refused.code(), tonic::Code::FailedPrecondition);
-            let text = refused.message();
-            assert!(
-                text.starts_with("disk 3@0000000000000007 is foreign"),
-                "{text}"
-            );
-            assert!(text.contains("--recovery-generation 1"), "{text}");
-            assert!(old.is_told_foreign(text) && !new.is_told_foreign(text));
-        }
+        let refused = new.check(Some(&old.envelope())).expect_err("foreign");
+        assert_eq!(refused.code(), tonic::Code::FailedPrecondition);
+        let text = refused.message();
+        assert!(
+            text.starts_with("disk 3@0000000000000007 is foreign"),
+            "{text}"
+        );
+        assert!(text.contains("--recovery-generation 1"), "{text}");
+        assert!(old.is_told_foreign(text) && !new.is_told_foreign(text));
+        // The older cannot know whether the newer is right: it tells nobody to go.
+        let refused = old.check(Some(&new.envelope())).expect_err("foreign");
+        assert_eq!(refused.code(), tonic::Code::FailedPrecondition);
+        assert!(!new.is_told_foreign(refused.message()));
+        assert!(!old.is_told_foreign(refused.message()));
         assert!(new.check(Some(&new.envelope())).is_ok());
     }
 

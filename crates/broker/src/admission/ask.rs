@@ -122,6 +122,8 @@ async fn ask_one(
     match answer.await {
         Ok(reply) => read(&reply, request.replica.broker),
         Err(RpcError::Answered { message, .. }) => Err(Error::Refused(message)),
+        // It may have had its effect.
+        Err(error @ RpcError::TimedOut(_)) => Ok(Answer::Later(error.to_string())),
         Err(error) => Ok(Answer::Silent(error.to_string())),
     }
 }

@@ -4,12 +4,13 @@ use holdfast_kernel::image::{Change, ClusterImage};
 use holdfast_kernel::recovery::{Member, PlannedDisk, Position};
 use holdfast_model::{BrokerId, Incarnation, StartNumber};
 use holdfast_quorum::recovery as metadata;
+use holdfast_runtime::config::{Config, Sources};
 use holdfast_store::DataDir;
 use uuid::Uuid;
 
 use super::describe::open_metadata;
 use super::*;
-use crate::serve;
+use crate::serve::{self, Broker, StartError};
 
 fn cluster() -> ClusterId {
     ClusterId(Uuid::from_u128(0xc1))
@@ -139,4 +140,39 @@ fn a_disk_in_use_or_not_in_the_plan_is_refused() {
     folder(other.path());
     let refused = apply(other.path(), &plan).unwrap_err();
     assert!(matches!(refused, Error::NotPlanned(_)), "{refused}");
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_broker_starts_between_two_generations() {
+    let dir = tempfile::tempdir().unwrap();
+    folder(dir.path());
+    let plan = planned(dir.path());
+    metadata::install(&open_metadata(dir.path()).unwrap(), &plan.open().unwrap()).unwrap();
+    let flags = [
+        ("log.dirs", dir.path().display().to_string()),
+        (
+            "listeners",
+            format!("PLAINTEXT://127.0.0.1:{}", free_port()),
+        ),
+        ("holdfast.rpc.bind", format!("127.0.0.1:{}", free_port())),
+        ("holdfast.admin.bind", format!("127.0.0.1:{}", free_port())),
+        ("holdfast.disk.reserve.bytes", (16 << 20).to_string()),
+        ("holdfast.memory.budget.bytes", (256 << 20).to_string()),
+    ];
+    let sources = Sources {
+        flags: flags.map(|(key, value)| (key.to_owned(), value)).into(),
+        ..Sources::default()
+    };
+    let config = Config::load(&sources).unwrap().config;
+    let refused = Broker::start(config).await.unwrap_err();
+    assert!(matches!(refused, StartError::Recovery(_)), "{refused}");
+    assert!(
+        refused.to_string().contains("apply its plan again"),
+        "{refused}"
+    );
 }

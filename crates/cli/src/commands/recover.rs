@@ -209,8 +209,10 @@ fn text(plan: &Plan, paint: Paint) -> String {
         plan.newest_position.index,
     );
     let warning = format!(
-        "{} of {} voters are described: what the others agreed on without them is not known. The \
-         verdicts\nhold as far as this metadata says.\n\n",
+        "{} of {} voters are described; what the others agreed on without them is not known. A disk \
+         that was\ndown or cut off before the others were lost may have left ISRs without knowing \
+         it: then it lacks\nwhat was acknowledged since, though its copies are called complete \
+         here.\n\n",
         plan.votes_described, plan.votes
     );
     out += &paint.yellow(&warning);

@@ -115,25 +115,14 @@ fn settle(
         .filter(|(of, replica)| *of == at && record.replicas.contains(&replica.broker))
         .map(|(_, replica)| *replica)
         .collect();
-    let furthest = |of: Vec<ReplicaId>| {
-        of.into_iter()
-            .rev()
-            .max_by_key(|replica| evidence.reach(at, *replica))
-    };
-    let members = |list: &[IsrMember]| list.iter().map(|member| member.replica).collect();
-    let (verdict, source) = if !record.isr.is_empty() {
-        (Verdict::Complete, furthest(members(&record.isr)))
-    } else if !record.elr.is_empty() {
-        (Verdict::CompleteEligible, furthest(members(&record.elr)))
-    } else if let Some(best) = furthest(copies.clone()) {
+    let (verdict, source) = choose(at, record, &copies, evidence);
+    if let (Verdict::MayLose, Some(best)) = (verdict, source) {
         record.isr = vec![IsrMember {
             replica: best,
             epoch: registrations.get(&best).copied().unwrap_or_default(),
         }];
-        (Verdict::MayLose, Some(best))
-    } else {
-        (Verdict::Lost, None)
-    };
+        record.elr.clear();
+    }
     raise_epochs(
         record,
         evidence.epochs.get(&at).copied().unwrap_or_default(),
@@ -154,6 +143,40 @@ fn settle(
         log_end,
         may_lose_from,
         offline: offline.collect(),
+    }
+}
+
+/// The copy with which a partition goes on, and what it is worth. The record holds only members that
+/// are there.
+fn choose(
+    at: TopicPartition,
+    record: &PartitionRecord,
+    copies: &[ReplicaId],
+    evidence: &Evidence<'_>,
+) -> (Verdict, Option<ReplicaId>) {
+    let furthest = |of: &mut dyn DoubleEndedIterator<Item = ReplicaId>| {
+        of.rev().max_by_key(|replica| evidence.reach(at, *replica))
+    };
+    // Metadata that has not heard that a member left may call a copy complete of which another copy
+    // knows better.
+    let is_complete = |source: &ReplicaId| {
+        let end = evidence.reach(at, *source).1;
+        copies
+            .iter()
+            .all(|copy| evidence.known_high_watermark(at, *copy) <= end)
+    };
+    let (verdict, members) = if record.isr.is_empty() {
+        (Verdict::CompleteEligible, &record.elr)
+    } else {
+        (Verdict::Complete, &record.isr)
+    };
+    let member = furthest(&mut members.iter().map(|member| member.replica));
+    if let Some(source) = member.filter(is_complete) {
+        return (verdict, Some(source));
+    }
+    match furthest(&mut copies.iter().copied()) {
+        Some(best) => (Verdict::MayLose, Some(best)),
+        None => (Verdict::Lost, None),
     }
 }
 

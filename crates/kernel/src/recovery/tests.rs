@@ -151,6 +151,38 @@ fn a_copy_out_of_sync_may_lack_what_it_did_not_know_to_be_acknowledged() {
     assert_eq!(record.isr, [member(2)]);
 }
 
+/// A fourth and a fifth voter, so that two described ones are no majority.
+fn of_five(mut described: Description) -> Description {
+    for broker in [3, 4] {
+        let another = Member {
+            replica: disk(broker),
+            ..described.members[0].clone()
+        };
+        described.members.push(another);
+    }
+    described
+}
+
+#[test]
+fn a_member_of_whom_another_copy_knows_better_is_not_called_complete() {
+    // The newest metadata has not heard that 1 left the ISR; the copy on 2 was acknowledged to 90.
+    let member = of_five(described(1, 41, image(&[1], &[]), vec![copy(4, 70, 70)]));
+    let better = of_five(described(2, 40, image(&[1], &[]), vec![copy(4, 95, 90)]));
+    let plan = plan(vec![member, better]).expect("a plan");
+    let fate = &plan.partitions[0];
+    assert_eq!(
+        (fate.verdict, fate.source),
+        (Verdict::MayLose, Some(disk(2)))
+    );
+    assert_eq!(
+        (fate.may_lose_from, fate.offline.len()),
+        (Some(Offset(90)), 0)
+    );
+    let record = plan.image.partition(AT).expect("the partition");
+    assert_eq!(record.isr[0].replica, disk(2));
+    assert_eq!(record.isr.len(), 1);
+}
+
 #[test]
 fn without_a_copy_a_partition_is_lost_and_nobody_leads_an_empty_one() {
     let plan = one(&[0, 1], &[], Vec::new());
@@ -169,14 +201,7 @@ fn a_member_of_the_isr_without_a_log_has_an_empty_one() {
 fn the_newest_metadata_counts_and_what_was_perhaps_committed_is_not_forgotten() {
     // Of five voters two are left; the newer of them knows that 2 has left the ISR.
     let old = described(2, 40, image(&[0, 1, 2], &[]), vec![copy(4, 90, 80)]);
-    let mut newer = described(1, 41, image(&[0], &[]), vec![copy(5, 70, 70)]);
-    for broker in [3, 4] {
-        let another = Member {
-            replica: disk(broker),
-            ..newer.members[0].clone()
-        };
-        newer.members.push(another);
-    }
+    let newer = of_five(described(1, 41, image(&[0], &[]), vec![copy(5, 70, 70)]));
     let plan = plan(vec![old, newer]).expect("a plan");
     assert_eq!(plan.newest, disk(1));
     let fate = &plan.partitions[0];
