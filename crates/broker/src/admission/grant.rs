@@ -254,3 +254,65 @@ fn unfinished(error: QuorumError) -> Error {
         error => Error::Unfinished(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message() -> AdmitRequest {
+        AdmitRequest {
+            version: 1,
+            cluster_id: Bytes::from_static(&[7; 16]),
+            broker: 2,
+            incarnation: 5,
+            host: "h".to_owned(),
+            port: 9192,
+            vote: true,
+        }
+    }
+
+    #[test]
+    fn a_message_from_a_socket_is_bounded_and_checked() {
+        let read = AdmissionRequest::read(&message()).unwrap();
+        assert_eq!(read.replica.to_string(), "2@0000000000000005");
+        assert_eq!(read.address, Some(Address::new("h", 9192)));
+        assert_eq!(read.cluster, Some(ClusterId(Uuid::from_bytes([7; 16]))));
+        let bare = AdmitRequest {
+            cluster_id: Bytes::new(),
+            host: String::new(),
+            port: 0,
+            ..message()
+        };
+        let read = AdmissionRequest::read(&bare).unwrap();
+        assert_eq!((read.cluster, read.address), (None, None));
+        let wrong = [
+            AdmitRequest {
+                version: 0,
+                ..message()
+            },
+            AdmitRequest {
+                cluster_id: Bytes::from_static(&[7; 15]),
+                ..message()
+            },
+            AdmitRequest {
+                host: "h".repeat(HOST_BYTES + 1),
+                ..message()
+            },
+            AdmitRequest {
+                host: String::new(),
+                ..message()
+            },
+            AdmitRequest {
+                port: 0,
+                ..message()
+            },
+            AdmitRequest {
+                port: 65_536,
+                ..message()
+            },
+        ];
+        for message in wrong {
+            AdmissionRequest::read(&message).unwrap_err();
+        }
+    }
+}

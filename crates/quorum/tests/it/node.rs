@@ -55,6 +55,7 @@ pub(crate) struct Site {
     pub(crate) address: SocketAddr,
     pub(crate) path: PathBuf,
     pub(crate) document: Option<Document>,
+    pub(crate) recovery: RecoveryGeneration,
     pub(crate) options: Options,
 }
 
@@ -123,7 +124,7 @@ impl Site {
                 cluster: cluster_id(),
                 replica: self.replica,
                 start: StartNumber(1),
-                recovery: RecoveryGeneration(0),
+                recovery: self.recovery,
             },
             keyspace,
             document: self.document.clone(),
