@@ -14,6 +14,7 @@ use holdfast_model::{Clock, SystemClock};
 use tokio::sync::{Mutex, MutexGuard};
 
 mod broker;
+mod disaster;
 mod ready;
 
 pub use broker::Broker;
@@ -52,6 +53,7 @@ pub enum Storage {
 /// left stays on disk and the end of each log is printed.
 #[derive(Debug)]
 pub struct Cluster {
+    binary: PathBuf,
     dir: PathBuf,
     brokers: Vec<Broker>,
     disks: Vec<Disk>,
@@ -96,6 +98,7 @@ impl Cluster {
             .collect();
         let client = Client::new(&bootstrap.join(","), Options::default())?;
         let mut cluster = Self {
+            binary: binary.clone(),
             dir,
             brokers: Vec::new(),
             disks: Vec::new(),

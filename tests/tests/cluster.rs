@@ -11,7 +11,11 @@ mod load;
 
 #[path = "cluster/kills.rs"]
 mod kills;
+#[path = "cluster/lost_majority.rs"]
+mod lost_majority;
 #[path = "cluster/pauses.rs"]
 mod pauses;
 #[path = "cluster/power_cuts.rs"]
 mod power_cuts;
+#[path = "cluster/replaced_disks.rs"]
+mod replaced_disks;

@@ -10,5 +10,5 @@ mod service;
 pub use client::{ControllerClient, Error as ClientError};
 pub use heartbeat::{Heartbeats, Lifecycle, watch_for_refusals};
 pub use isolation::Isolated;
-pub use office::{Office, OfficeHandle, Submission};
+pub use office::{Office, OfficeHandle, Refusal, Submission};
 pub use service::ControllerService;

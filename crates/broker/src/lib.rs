@@ -9,6 +9,7 @@
 //! - a batch that was given an offset is written and replicated exactly so, or the process ends;
 //! - no client is told of a record that is not below the high watermark of the epoch that took it.
 
+pub mod admission;
 pub mod controller;
 pub mod environment;
 pub mod handlers;
@@ -18,6 +19,7 @@ pub mod net;
 pub mod partition;
 pub mod partitions;
 pub mod pipeline;
+pub mod recovery;
 pub mod replication;
 pub mod serve;
 pub mod state;

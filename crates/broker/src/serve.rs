@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 
-use holdfast_model::{BrokerId, ClusterId, Incarnation, StartNumber};
+use holdfast_model::{BrokerId, ClusterId, Incarnation, RecoveryGeneration, StartNumber};
 use holdfast_runtime::config::Config;
 use holdfast_store::{DataDir, Formation, Identity};
 
@@ -32,6 +32,9 @@ pub enum StartError {
     /// The metadata quorum.
     #[error("{0}")]
     Quorum(#[from] holdfast_quorum::Error),
+    /// A recovery of the cluster was interrupted on this disk.
+    #[error("{0}")]
+    Recovery(crate::recovery::Error),
     /// An address cannot be used.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -77,7 +80,7 @@ pub enum Stopped {
 
 /// Gives an empty directory its identity: an incarnation is drawn at random. With a formation
 /// document that names this broker, the disk takes part in forming the cluster; otherwise it waits
-/// to be admitted by `cluster`.
+/// to be admitted by `cluster`, which was recovered `recovery` times.
 ///
 /// # Errors
 /// The directory was formatted before, or the document does not fit.
@@ -86,6 +89,7 @@ pub fn format(
     broker: BrokerId,
     document: Option<&str>,
     cluster: Option<ClusterId>,
+    recovery: RecoveryGeneration,
 ) -> Result<Identity, StartError> {
     let document = document.map(Document::parse).transpose()?;
     let voters: Vec<BrokerId> = document
@@ -113,6 +117,7 @@ pub fn format(
         incarnation: Incarnation(draw()),
         start: StartNumber(0),
         formation,
+        recovery,
     };
     std::fs::create_dir_all(path).map_err(|source| StartError::File {
         action: "create",

@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{cluster, completion, config, consume, dev, format, produce, serve, topic};
+use crate::commands::{
+    cluster, completion, config, consume, dev, format, produce, recover, serve, topic,
+};
 use crate::exit;
 use crate::session::Reach;
 
@@ -37,11 +39,14 @@ pub(crate) enum Command {
     /// Show and change settings, or explain a Kafka configuration file
     #[command(subcommand)]
     Config(config::Config),
-    /// Show the brokers, the metadata quorum and the partitions that lack replicas
+    /// Show the brokers, the metadata quorum and the partitions that lack replicas; admit disks
     #[command(subcommand)]
     Cluster(cluster::Cluster),
     /// Look for what endangers records or availability, and say how to mend it
     Doctor,
+    /// Carry on a cluster that lost the majority of its voters for ever
+    #[command(subcommand)]
+    Recover(recover::Recover),
     /// Print the completions for a shell
     Completion(completion::Completion),
 }

@@ -13,6 +13,7 @@ pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod format;
 pub(crate) mod produce;
+pub(crate) mod recover;
 pub(crate) mod serve;
 pub(crate) mod topic;
 
@@ -31,6 +32,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             online => block_on(config::run(online, &reach))?,
         },
         Command::Cluster(cluster::Cluster::Describe) => block_on(cluster::describe(&reach))?,
+        Command::Cluster(cluster::Cluster::Admit(admit)) => {
+            block_on(cluster::admit::run(admit, &reach))?;
+        }
+        Command::Recover(recover) => recover::run(recover, &reach)?,
         Command::Doctor => return block_on(doctor::run(&reach)),
         Command::Completion(completion) => completion::run(&completion)?,
     }

@@ -27,19 +27,39 @@ const UNREACHABLE: u8 = 4;
 /// No broker answered at the addresses given.
 #[derive(Debug)]
 pub(crate) struct Unreachable {
-    /// The addresses, as given.
-    pub(crate) bootstrap: String,
+    addresses: String,
     /// The last address's trouble.
-    pub(crate) reason: ClientError,
+    reason: String,
+    /// How to give others.
+    way_out: &'static str,
+}
+
+impl Unreachable {
+    /// Nobody answered where clients begin.
+    pub(crate) fn clients(bootstrap: &str, reason: &ClientError) -> Self {
+        Self {
+            addresses: bootstrap.to_owned(),
+            reason: reason.to_string(),
+            way_out: "--bootstrap or HOLDFAST_BOOTSTRAP",
+        }
+    }
+
+    /// Nobody answered where brokers listen for each other.
+    pub(crate) fn rpc(addresses: String, reason: String) -> Self {
+        Self {
+            addresses,
+            reason,
+            way_out: "--rpc",
+        }
+    }
 }
 
 impl std::fmt::Display for Unreachable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "no broker answers at {}: {}; is one running there? give another address with \
-             --bootstrap or HOLDFAST_BOOTSTRAP",
-            self.bootstrap, self.reason
+            "no broker answers at {}: {}; is one running there? give another address with {}",
+            self.addresses, self.reason, self.way_out
         )
     }
 }
@@ -67,13 +87,11 @@ mod tests {
 
     #[test]
     fn an_unreachable_cluster_is_named_with_the_way_out() {
-        let error = anyhow::Error::new(Unreachable {
-            bootstrap: "localhost:1".to_owned(),
-            reason: ClientError::Connect {
-                address: "localhost:1".to_owned(),
-                reason: "refused".to_owned(),
-            },
-        });
+        let reason = ClientError::Connect {
+            address: "localhost:1".to_owned(),
+            reason: "refused".to_owned(),
+        };
+        let error = anyhow::Error::new(Unreachable::clients("localhost:1", &reason));
         assert_eq!(
             format!("{error:#}"),
             "no broker answers at localhost:1: cannot connect to localhost:1: refused; is one \

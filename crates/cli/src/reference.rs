@@ -70,7 +70,11 @@ mod tests {
             "consume",
             "config explain",
             "cluster describe",
+            "cluster admit",
             "doctor",
+            "recover describe",
+            "recover plan",
+            "recover apply",
             "completion",
         ] {
             assert!(text.contains(&format!("## `holdfast {name}`")), "{name}");

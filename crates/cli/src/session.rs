@@ -64,10 +64,8 @@ impl Reach {
         };
         let client = Client::new(&self.bootstrap, options)?;
         // One round without retries: a wrong address is to be said at once.
-        client.refresh().await.map_err(|reason| Unreachable {
-            bootstrap: self.bootstrap.clone(),
-            reason,
-        })?;
+        let refreshed = client.refresh().await;
+        refreshed.map_err(|reason| Unreachable::clients(&self.bootstrap, &reason))?;
         Ok(client)
     }
 

@@ -1,7 +1,11 @@
 //! Reads and writes the small notations of the command line: `name=value`, points in time, bytes.
 
+mod cluster_name;
+
 use std::fmt::{self, Write};
 use std::time::Duration;
+
+pub(crate) use cluster_name::ClusterName;
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;

@@ -4,6 +4,7 @@
 //! every broker applies them. What is kept here besides (sessions, reports) is volatile: a new
 //! controller starts without it and grants every broker a full session.
 
+mod admission;
 mod brokers;
 pub mod command;
 mod configs;

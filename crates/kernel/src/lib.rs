@@ -11,5 +11,6 @@ pub mod controller;
 pub mod image;
 pub mod log;
 pub mod planted;
+pub mod recovery;
 pub mod replica;
 pub mod sharded;

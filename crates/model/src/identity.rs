@@ -1,6 +1,7 @@
 //! Who is who: clusters, brokers, the lives of their disks and processes, topics.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -25,6 +26,14 @@ pub struct Incarnation(pub u64);
 )]
 #[serde(transparent)]
 pub struct StartNumber(pub u64);
+
+/// How often a cluster was recovered from the loss of its voters' majority. Disks of different
+/// generations are foreign to each other: the loss may have been less than whoever recovered knew.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct RecoveryGeneration(pub u64);
 
 /// Names one registration of one process with the controller: a counter in the cluster image that
 /// grows with every registration of any broker.
@@ -86,6 +95,12 @@ impl fmt::Display for StartNumber {
     }
 }
 
+impl fmt::Display for RecoveryGeneration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
 impl fmt::Display for BrokerEpoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
@@ -95,6 +110,32 @@ impl fmt::Display for BrokerEpoch {
 impl fmt::Display for ReplicaId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.broker, self.incarnation)
+    }
+}
+
+impl FromStr for ReplicaId {
+    type Err = String;
+
+    /// Reads what `Display` writes: `2@5ffeff0285257a55`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "{text:?} is no disk; expected its broker and incarnation, as 2@5ffeff0285257a55"
+            )
+        };
+        let (broker, incarnation) = text.split_once('@').ok_or_else(wrong)?;
+        let digits = |text: &str, most| text.len() <= most && !text.starts_with(['+', '-']);
+        if !digits(broker, 10) || !digits(incarnation, 16) {
+            return Err(wrong());
+        }
+        Ok(Self {
+            broker: BrokerId(broker.parse().map_err(|_no| wrong())?),
+            incarnation: u64::from_str_radix(incarnation, 16)
+                .ok()
+                .filter(|drawn| *drawn != 0)
+                .map(Incarnation)
+                .ok_or_else(wrong)?,
+        })
     }
 }
 
@@ -136,6 +177,29 @@ impl fmt::Display for TopicPartition {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_reads_back_as_it_prints() {
+        let disk = ReplicaId {
+            broker: BrokerId(2),
+            incarnation: Incarnation(0x0ffe_ff02_8525_7a55),
+        };
+        assert_eq!(disk.to_string(), "2@0ffeff0285257a55");
+        assert_eq!(disk.to_string().parse(), Ok(disk));
+        for wrong in [
+            "",
+            "2",
+            "@1",
+            "2@",
+            "2@0",
+            "-1@5",
+            "2@+5",
+            "2@g",
+            "2@10000000000000000",
+        ] {
+            assert!(wrong.parse::<ReplicaId>().is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn identifiers_print_as_kafka_prints_them() {

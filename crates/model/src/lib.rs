@@ -18,7 +18,8 @@ pub use checkpoint::{LogCheckpoint, ProducerBatch, ProducerEntry, Segment};
 pub use clock::{Clock, ManualClock, Monotonic, SystemClock};
 pub use error_code::ErrorCode;
 pub use identity::{
-    BrokerEpoch, BrokerId, ClusterId, Incarnation, ReplicaId, StartNumber, TopicId, TopicPartition,
+    BrokerEpoch, BrokerId, ClusterId, Incarnation, RecoveryGeneration, ReplicaId, StartNumber,
+    TopicId, TopicPartition,
 };
 pub use log_types::{EpochStart, LeaderEpoch, Offset, PartitionEpoch};
 pub use topic_config::{CleanupPolicy, CompressionType, TimestampType, TopicConfig};

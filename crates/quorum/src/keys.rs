@@ -4,5 +4,6 @@ pub(crate) mod binding;
 pub(crate) mod committed;
 pub(crate) mod entry;
 pub(crate) mod purged;
+pub(crate) mod recovery;
 pub(crate) mod snapshot;
 pub(crate) mod vote;

@@ -26,6 +26,7 @@ mod payload;
 mod publication;
 mod quorum;
 mod record;
+pub mod recovery;
 mod service;
 #[cfg(test)]
 mod sim_disk;

@@ -4,6 +4,7 @@
 //! member that is meant, disk included, so that a wiped disk at the same address refuses them.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +21,7 @@ use openraft::raft::{
 };
 use openraft::storage::Snapshot;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::contacts::Contacts;
 use crate::node::{NodeId, Peer, RaftTypes, SnapshotMeta, Vote};
@@ -43,6 +45,8 @@ pub(crate) struct Network {
     pub(crate) identity: Identity,
     pub(crate) channels: Channels,
     pub(crate) contacts: Contacts,
+    /// Told when a peer says that the cluster was recovered without this disk.
+    pub(crate) foreign: Arc<watch::Sender<Option<String>>>,
 }
 
 impl RaftNetworkFactory<RaftTypes> for Network {
@@ -148,6 +152,15 @@ impl Connection {
     }
 
     fn failed(&self, action: RPCTypes, error: &Error) -> CallError {
+        if let Error::Call(holdfast_rpc::Error::Answered { message, .. }) = error
+            && self.network.identity.is_told_foreign(message)
+        {
+            self.network.foreign.send_if_modified(|told| {
+                let first = told.is_none();
+                told.get_or_insert_with(|| message.clone());
+                first
+            });
+        }
         match error {
             Error::Call(holdfast_rpc::Error::TimedOut(timeout)) => Timeout {
                 action,

@@ -82,6 +82,7 @@ pub(crate) struct Inner {
     proposals: Semaphore,
     leadership: watch::Receiver<Leadership>,
     phase: watch::Receiver<Phase>,
+    foreign: watch::Receiver<Option<String>>,
     stop: watch::Sender<bool>,
 }
 
@@ -133,10 +134,12 @@ impl Quorum {
         let applied_bytes = Arc::new(AtomicU64::new(0));
         let opened = blocking(open(&setup, &publication, &applied_bytes)).await?;
         let contacts = Contacts::new(Arc::clone(&setup.clock));
+        let (foreign_out, foreign) = watch::channel(None);
         let network = Network {
             identity: setup.identity,
             channels: setup.channels.clone(),
             contacts: contacts.clone(),
+            foreign: Arc::new(foreign_out),
         };
         let id = NodeId(setup.identity.replica);
         let log = opened.log.clone();
@@ -159,6 +162,7 @@ impl Quorum {
                 proposals: Semaphore::new(setup.options.proposals),
                 leadership,
                 phase,
+                foreign,
                 stop,
             }),
         };
@@ -214,6 +218,12 @@ impl Quorum {
     /// Follows how far this broker has come on its way into the quorum.
     pub fn phase(&self) -> watch::Receiver<Phase> {
         self.inner.phase.clone()
+    }
+
+    /// Set once another member says that the cluster was recovered without this disk: what it says.
+    /// The process must stop, or two clusters of one name take records.
+    pub fn foreign(&self) -> watch::Receiver<Option<String>> {
+        self.inner.foreign.clone()
     }
 
     /// Proposes a batch and waits until it is committed and applied here, or skipped because it was

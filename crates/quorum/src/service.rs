@@ -31,7 +31,6 @@ impl std::fmt::Debug for RaftService {
 impl RaftService {
     /// The payload of a message of this cluster that is meant for this very disk.
     fn accept<T: DeserializeOwned>(&self, request: &RaftRequest) -> Result<T, Status> {
-        self.identity.check(request.envelope.as_ref())?;
         let target = ReplicaId {
             broker: BrokerId(request.target_broker),
             incarnation: Incarnation(request.target_incarnation),
@@ -42,6 +41,9 @@ impl RaftService {
                 self.identity.replica
             )));
         }
+        // After the target: only the disk that is meant may say that the sender is foreign. Another
+        // one at its address, formatted with a wrong generation, knows nothing.
+        self.identity.check(request.envelope.as_ref())?;
         payload::decode(&request.payload)
             .map_err(|error| Status::invalid_argument(error.to_string()))
     }

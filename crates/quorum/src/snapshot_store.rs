@@ -66,6 +66,17 @@ impl SnapshotStore {
         })
     }
 
+    /// The current snapshot of a disk, without changing anything on it.
+    pub(crate) fn read(
+        keyspace: &Arc<dyn Keyspace>,
+    ) -> Result<Option<(SnapshotMeta, Bytes)>, Error> {
+        let store = Self {
+            keyspace: Arc::clone(keyspace),
+            head: Mutex::new(snapshot::head(&**keyspace)?),
+        };
+        store.load()
+    }
+
     /// Stores a snapshot, then makes it the current one, unless a newer one is there.
     pub(crate) fn save(&self, meta: SnapshotMeta, data: &[u8]) -> Result<(), Error> {
         let mut current = self.head.lock();

@@ -1,7 +1,9 @@
 //! Who speaks: the envelope of every message.
 
 use bytes::Bytes;
-use holdfast_model::{BrokerId, ClusterId, Incarnation, ReplicaId, StartNumber};
+use holdfast_model::{
+    BrokerId, ClusterId, Incarnation, RecoveryGeneration, ReplicaId, StartNumber,
+};
 use tonic::Status;
 use tonic::metadata::{MetadataMap, MetadataValue};
 
@@ -22,6 +24,8 @@ pub struct Identity {
     pub replica: ReplicaId,
     /// Its start on that disk.
     pub start: StartNumber,
+    /// How often its cluster was recovered.
+    pub recovery: RecoveryGeneration,
 }
 
 /// Who sent a message, as an envelope of the right cluster says.
@@ -44,6 +48,7 @@ impl Identity {
             broker: self.replica.broker.0,
             incarnation: self.replica.incarnation.0,
             start: self.start.0,
+            recovery: self.recovery.0,
         }
     }
 
@@ -51,7 +56,7 @@ impl Identity {
     ///
     /// # Errors
     /// `invalid_argument` without an envelope or with version 0, `failed_precondition` from another
-    /// cluster. Later versions pass: they only add fields.
+    /// cluster or another recovery generation. Later versions pass: they only add fields.
     pub fn check(&self, envelope: Option<&Envelope>) -> Result<Sender, Status> {
         let Some(envelope) = envelope else {
             return Err(Status::invalid_argument("message without envelope"));
@@ -65,14 +70,27 @@ impl Identity {
                 self.cluster
             )));
         }
+        let replica = ReplicaId {
+            broker: BrokerId(envelope.broker),
+            incarnation: Incarnation(envelope.incarnation),
+        };
+        let theirs = RecoveryGeneration(envelope.recovery);
+        if theirs != self.recovery {
+            return Err(Status::failed_precondition(foreign(
+                (self.replica, self.recovery),
+                (replica, theirs),
+            )));
+        }
         Ok(Sender {
-            replica: ReplicaId {
-                broker: BrokerId(envelope.broker),
-                incarnation: Incarnation(envelope.incarnation),
-            },
+            replica,
             start: StartNumber(envelope.start),
             version: envelope.version,
         })
+    }
+
+    /// Whether a peer's refusal says that this disk is foreign: the cluster was recovered without it.
+    pub fn is_told_foreign(&self, refusal: &str) -> bool {
+        refusal.starts_with(&foreign_disk(self.replica))
     }
 
     /// Adds the envelope to the metadata with which a raw stream is opened.
@@ -94,6 +112,29 @@ impl Identity {
     }
 }
 
+/// How the refusal of an older generation's disk begins.
+fn foreign_disk(replica: ReplicaId) -> String {
+    format!("disk {replica} is foreign:")
+}
+
+/// What a disk tells one of another generation. Only the newer one knows what happened.
+fn foreign(
+    (here, ours): (ReplicaId, RecoveryGeneration),
+    (there, theirs): (ReplicaId, RecoveryGeneration),
+) -> String {
+    if theirs > ours {
+        return format!(
+            "disk {there} has recovery generation {theirs}, but disk {here} has {ours}"
+        );
+    }
+    let begin = foreign_disk(there);
+    format!(
+        "{begin} its cluster was recovered without it, disk {here} has recovery generation {ours}; \
+         format it anew with --cluster-id and --recovery-generation {ours}, then admit it with \
+         `holdfast cluster admit`"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +147,7 @@ mod tests {
                 incarnation: Incarnation(7),
             },
             start: StartNumber(2),
+            recovery: RecoveryGeneration(0),
         }
     }
 
@@ -136,6 +178,34 @@ mod tests {
             ..here.envelope()
         };
         assert_eq!(here.check(Some(&later)).expect("later version").version, 9);
+    }
+
+    #[test]
+    fn another_recovery_generation_is_refused_in_both_directions_and_the_older_is_told_why() {
+        let old = identity(1);
+        let new = Identity {
+            recovery: RecoveryGeneration(1),
+            replica: ReplicaId {
+                broker: BrokerId(4),
+                incarnation: Incarnation(9),
+            },
+            ..old
+        };
+        let refused = new.check(Some(&old.envelope())).expect_err("foreign");
+        assert_eq!(refused.code(), tonic::Code::FailedPrecondition);
+        let text = refused.message();
+        assert!(
+            text.starts_with("disk 3@0000000000000007 is foreign"),
+            "{text}"
+        );
+        assert!(text.contains("--recovery-generation 1"), "{text}");
+        assert!(old.is_told_foreign(text) && !new.is_told_foreign(text));
+        // The older cannot know whether the newer is right: it tells nobody to go.
+        let refused = old.check(Some(&new.envelope())).expect_err("foreign");
+        assert_eq!(refused.code(), tonic::Code::FailedPrecondition);
+        assert!(!new.is_told_foreign(refused.message()));
+        assert!(!old.is_told_foreign(refused.message()));
+        assert!(new.check(Some(&new.envelope())).is_ok());
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod identity_file;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
-use holdfast_model::{BrokerId, ClusterId, Incarnation, StartNumber};
+use holdfast_model::{BrokerId, ClusterId, Incarnation, RecoveryGeneration, StartNumber};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -46,6 +46,9 @@ pub struct Identity {
     pub start: StartNumber,
     /// How far it came on its way into the cluster.
     pub formation: Formation,
+    /// How often the cluster of this disk was recovered.
+    #[serde(default)]
+    pub recovery: RecoveryGeneration,
 }
 
 /// An open data directory. Holds its lock until dropped.
@@ -125,6 +128,45 @@ impl DataDir {
             identity,
             _lock: lock,
         })
+    }
+
+    /// Takes the directory into use without a process start: for tools, while no broker runs.
+    ///
+    /// # Errors
+    /// As [`DataDir::read`]; [`Error::InUse`] if a process has it.
+    pub fn inspect(path: &Path) -> Result<Self, Error> {
+        if !path.try_exists().map_err(Error::io("look for", path))? {
+            return Err(Error::NotFormatted {
+                path: path.to_owned(),
+            });
+        }
+        let lock = lock(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            identity: identity_file::read(path)?,
+            _lock: lock,
+        })
+    }
+
+    /// Stamps the disk with a later recovery generation of its cluster, synced before it returns.
+    ///
+    /// # Errors
+    /// [`Error::Invariant`] for an earlier one; nothing was written then.
+    pub fn set_recovery(&mut self, recovery: RecoveryGeneration) -> Result<(), Error> {
+        if recovery < self.identity.recovery {
+            let detail = format!("from {} to {recovery}", self.identity.recovery);
+            return Err(Error::Invariant {
+                name: "INV-RECOVERY-GROWS",
+                detail,
+            });
+        }
+        let identity = Identity {
+            recovery,
+            ..self.identity.clone()
+        };
+        identity_file::write(&self.path, &identity)?;
+        self.identity = identity;
+        Ok(())
     }
 
     /// Who this disk is.

@@ -19,6 +19,7 @@ pub struct Broker {
     config: PathBuf,
     log: PathBuf,
     client_address: String,
+    rpc_address: String,
     admin_port: u16,
     process: Option<Child>,
 }
@@ -31,6 +32,7 @@ impl Broker {
             config: home.join("holdfast.toml"),
             log: home.join("log"),
             client_address: format!("127.0.0.1:{}", ports[0]),
+            rpc_address: format!("127.0.0.1:{}", ports[1]),
             admin_port: ports[2],
             process: None,
         }
@@ -38,6 +40,10 @@ impl Broker {
 
     pub(super) fn client_address(&self) -> &str {
         &self.client_address
+    }
+
+    pub(super) fn rpc_address(&self) -> &str {
+        &self.rpc_address
     }
 
     pub(super) fn admin_port(&self) -> u16 {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use holdfast_kernel::controller::{Command, Outcome, Registration};
+use holdfast_kernel::controller::{Command, Failure, Outcome, Registration};
 use holdfast_kernel::image::ClusterImage;
-use holdfast_model::{BrokerEpoch, BrokerId, Clock};
-use holdfast_quorum::Quorum;
+use holdfast_model::{BrokerEpoch, BrokerId, Clock, ErrorCode, ReplicaId};
+use holdfast_quorum::{Phase, Quorum};
 use holdfast_rpc::proto::{ControllerError, HeartbeatRequest};
 use holdfast_rpc::{Address, Channels, Probe};
 use holdfast_runtime::Probes;
@@ -21,6 +21,9 @@ use crate::partitions::Partitions;
 
 /// How long one try to register waits for a controller.
 const REGISTER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A pause after which a disk that is not admitted is said to wait for a person.
+const FORMED: Duration = Duration::from_millis(160);
 
 /// First and longest pause after a refused registration. While a cluster forms, the refusal may be
 /// over in a moment; a disk that waits for a person may wait for days.
@@ -48,6 +51,8 @@ pub struct Heartbeats {
     pub quorum: Quorum,
     /// What this process says of itself.
     pub registration: Registration,
+    /// The command with which an operator admits this disk.
+    pub admission: String,
     /// How often it reports.
     pub interval: Duration,
     /// After how long without an answer the session is over.
@@ -66,6 +71,19 @@ impl Heartbeats {
     /// Registers, then reports until the process stops. `registered` is called once with the
     /// registration, before anybody can learn of it here.
     pub async fn run(self, registered: impl FnOnce(BrokerEpoch), stop: CancellationToken) {
+        let mut foreign = self.quorum.foreign();
+        let told = tokio::select! {
+            biased;
+            () = self.run_as_member(registered, stop) => return,
+            told = foreign.wait_for(Option::is_some) => told.ok().and_then(|told| told.clone()),
+        };
+        if let Some(reason) = told {
+            self.probes.set_not_ready(reason.clone());
+            self.lifecycle.send_replace(Lifecycle::Replaced(reason));
+        }
+    }
+
+    async fn run_as_member(&self, registered: impl FnOnce(BrokerEpoch), stop: CancellationToken) {
         let epoch = tokio::select! {
             biased;
             () = stop.cancelled() => return,
@@ -97,21 +115,28 @@ impl Heartbeats {
 
     async fn register(&self) -> BrokerEpoch {
         let (mut pause, longest) = REFUSED_PAUSES;
+        let mut last = None;
         loop {
             let command = Command::Register(self.registration.clone());
             match self.client.submit(command, REGISTER_PATIENCE).await {
                 Outcome::Registered(epoch) => return epoch,
                 Outcome::Failed(failure) => {
-                    tracing::info!(reason = failure.message, "not registered yet");
-                    self.probes.set_not_ready(failure.message.clone());
-                    let fatal =
-                        failure.code == holdfast_model::ErrorCode::DuplicateBrokerRegistration;
+                    let reason = self.reason(&failure);
+                    // While a cluster forms, what is not admitted now is in a moment.
+                    let premature =
+                        failure.code == ErrorCode::InvalidRegistration && pause < FORMED;
+                    if !premature && last.as_ref() != Some(&reason) {
+                        tracing::info!(reason, "not registered yet");
+                        self.probes.set_not_ready(reason.clone());
+                        last = Some(reason.clone());
+                    }
+                    let fatal = failure.code == ErrorCode::DuplicateBrokerRegistration;
                     self.lifecycle.send_replace(if fatal {
-                        Lifecycle::Replaced(failure.message)
+                        Lifecycle::Replaced(reason)
                     } else {
-                        Lifecycle::Registering(Some(failure.message.clone()))
+                        Lifecycle::Registering(Some(reason))
                     });
-                    if failure.code != holdfast_model::ErrorCode::NotController {
+                    if failure.code != ErrorCode::NotController {
                         tokio::time::sleep(pause).await;
                         pause = (pause * 2).min(longest);
                     }
@@ -119,6 +144,24 @@ impl Heartbeats {
                 other => tracing::error!(?other, "impossible answer to a registration"),
             }
         }
+    }
+
+    /// Why this process is not registered, and what to do about it.
+    fn reason(&self, failure: &Failure) -> String {
+        let message = &failure.message;
+        if let Phase::WaitingForAdmission { reason } = &*self.quorum.phase().borrow() {
+            return format!("{reason}; an operator admits it with: {}", self.admission);
+        }
+        let registration = &self.registration;
+        let replica = ReplicaId {
+            broker: registration.broker,
+            incarnation: registration.incarnation,
+        };
+        let retired = self.quorum.image().retired.contains_key(&replica);
+        if failure.code == ErrorCode::InvalidRegistration && !retired {
+            return format!("{message}; an operator admits it with: {}", self.admission);
+        }
+        message.clone()
     }
 
     /// Sends one report; true if this process was replaced.

@@ -6,13 +6,14 @@ use holdfast_model::BrokerEpoch;
 use holdfast_quorum::Quorum;
 use holdfast_rpc::proto::controller_server::Controller;
 use holdfast_rpc::proto::{
-    ControllerError, ControllerReply, ControllerRequest, HeartbeatReply, HeartbeatRequest,
-    LeaderHint,
+    AdmitReply, AdmitRequest, ControllerError, ControllerReply, ControllerRequest, HeartbeatReply,
+    HeartbeatRequest, LeaderHint,
 };
 use holdfast_rpc::{Identity, Request, Response, Status, async_trait};
 
 use super::OfficeHandle;
 use super::office::Refusal;
+use crate::admission::{AdmissionError, AdmissionRequest, Admissions};
 
 /// Serves commands and heartbeats of other brokers.
 #[derive(Clone, Debug)]
@@ -20,15 +21,22 @@ pub struct ControllerService {
     office: OfficeHandle,
     quorum: Quorum,
     identity: Identity,
+    admissions: Admissions,
 }
 
 impl ControllerService {
     /// A service in front of this node's office.
-    pub fn new(office: OfficeHandle, quorum: Quorum, identity: Identity) -> Self {
+    pub fn new(
+        office: OfficeHandle,
+        quorum: Quorum,
+        identity: Identity,
+        admissions: Admissions,
+    ) -> Self {
         Self {
             office,
             quorum,
             identity,
+            admissions,
         }
     }
 
@@ -118,5 +126,37 @@ impl Controller for ControllerService {
             may_stop: false,
             image_version,
         }))
+    }
+
+    async fn admit(&self, request: Request<AdmitRequest>) -> Result<Response<AdmitReply>, Status> {
+        let request =
+            AdmissionRequest::read(request.get_ref()).map_err(Status::invalid_argument)?;
+        let mut reply = AdmitReply {
+            envelope: Some(self.identity.envelope()),
+            leader: self.hint(),
+            ..AdmitReply::default()
+        };
+        match self.admissions.admit(&request).await {
+            Ok(done) => {
+                reply.newly_admitted = done.newly_admitted;
+                reply.newly_member = done.newly_member;
+                reply.votes = done.votes;
+                let older = done.vote_taken_from;
+                reply.vote_taken_from = older.map_or(0, |disk| disk.incarnation.0);
+                reply.host = done.address.host;
+                reply.port = u32::from(done.address.port);
+            }
+            Err(error) => {
+                reply.detail = error.to_string();
+                let code = match error {
+                    AdmissionError::NotController => ControllerError::NotLeader,
+                    AdmissionError::Busy => ControllerError::Overloaded,
+                    AdmissionError::Refused(_) => ControllerError::Refused,
+                    AdmissionError::Unfinished(_) => ControllerError::UnknownOutcome,
+                };
+                reply.set_error(code);
+            }
+        }
+        Ok(Response::new(reply))
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use holdfast_kernel::config;
 use holdfast_kernel::log::SegmentLimits;
-use holdfast_model::{Clock, ReplicaId};
+use holdfast_model::{Clock, RecoveryGeneration, ReplicaId};
 use holdfast_rpc::Identity;
 use holdfast_runtime::budget::Share;
 use holdfast_runtime::config::Config;
@@ -19,6 +19,7 @@ use crate::environment::Environment;
 use crate::metrics::{BrokerMetrics, StoreMetrics};
 use crate::partition::{Partition, TailCache, restore};
 use crate::partitions::Partitions;
+use crate::recovery;
 use crate::replication::Peers;
 use crate::topic_defaults;
 use crate::work::Work;
@@ -55,6 +56,7 @@ impl Foundation {
             cluster: disk.cluster,
             replica,
             start: disk.start,
+            recovery: disk.recovery,
         };
         tracing::info!(
             cluster = %disk.cluster, broker = %disk.broker, incarnation = %disk.incarnation,
@@ -63,6 +65,7 @@ impl Foundation {
         let budget = MemoryBudget::new(config.memory_budget(), metrics);
         let partitions = Arc::new(Partitions::new(StoreMetrics::new(metrics)));
         let (store, recovered, meta) = open_disk(&config, &clock, &partitions, &budget)?;
+        check_recovery(&config, &meta, disk.recovery)?;
         partitions.attach(Arc::new(Environment {
             replica,
             store,
@@ -97,6 +100,25 @@ fn open_data_dir(config: &Config) -> Result<DataDir, StartError> {
         });
     }
     Ok(DataDir::open(&config.data_dir, None, disk.broker)?)
+}
+
+/// A recovery that was interrupted left the metadata of the new generation on a disk of the old.
+fn check_recovery(
+    config: &Config,
+    meta: &MetaDb,
+    stamped: RecoveryGeneration,
+) -> Result<(), StartError> {
+    let installed = holdfast_quorum::recovery::generation(meta)
+        .map_err(|error| StartError::Quorum(error.into()))?;
+    if installed > stamped {
+        let path = config.data_dir.clone();
+        return Err(StartError::Recovery(recovery::Error::Interrupted {
+            path,
+            installed,
+            stamped,
+        }));
+    }
+    Ok(())
 }
 
 type Opened = (LogStore, Vec<RecoveredPartition>, MetaDb);

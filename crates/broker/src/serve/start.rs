@@ -10,7 +10,7 @@ use holdfast_kernel::image::Endpoint;
 use holdfast_model::{BrokerEpoch, Clock, SystemClock};
 use holdfast_quorum::{Document, Quorum, Setup, Spawn};
 use holdfast_rpc::limits::{controller_server, replication_server};
-use holdfast_rpc::{Channels, Server};
+use holdfast_rpc::{Address, Channels, Server};
 use holdfast_runtime::config::{Config, HostPort};
 use holdfast_runtime::tasks::Class;
 use holdfast_runtime::{Metrics, Probes, Tasks, admin_http, signals};
@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::foundation::Foundation;
 use super::{DOCUMENT_FILE, StartError, draw};
+use crate::admission::{self, Admissions};
 use crate::controller::{
     ControllerClient, ControllerService, Heartbeats, Lifecycle, Office, OfficeHandle,
     watch_for_refusals,
@@ -198,7 +199,14 @@ impl Parts {
             identity,
             self.tasks.clone(),
         );
-        let controller = ControllerService::new(self.office.clone(), quorum.clone(), identity);
+        let admissions = Admissions::new(
+            self.office.clone(),
+            quorum.clone(),
+            self.links.channels.clone(),
+            identity,
+        );
+        let controller =
+            ControllerService::new(self.office.clone(), quorum.clone(), identity, admissions);
         let router = Server::builder(&rpc_options(&self.state.config))
             .add_service(quorum.raft_service())
             .add_service(quorum.formation_service())
@@ -244,6 +252,11 @@ impl Parts {
             client: self.state.controller.clone(),
             quorum: quorum.clone(),
             registration: self.registration(),
+            admission: admission::command(
+                self.links.identity.cluster,
+                self.links.identity.replica,
+                &self.rpc_address(),
+            ),
             interval,
             session_timeout: Duration::from_millis(
                 self.state.config.replication.session_timeout_ms,
@@ -279,10 +292,15 @@ impl Parts {
         watching
     }
 
+    fn rpc_address(&self) -> Address {
+        let rpc = self.state.config.rpc.advertised();
+        Address::new(rpc.host, rpc.port)
+    }
+
     fn registration(&self) -> Registration {
         let config = &self.state.config;
         let identity = self.links.identity;
-        let rpc = config.rpc.advertised();
+        let rpc = self.rpc_address();
         let endpoints = config.listeners.iter().map(|listener| {
             let advertised = listener.advertised();
             Endpoint {

@@ -1,4 +1,6 @@
-//! `holdfast cluster`: who is there, and whether every partition has all its replicas.
+//! `holdfast cluster`: who is there, whether every partition has all its replicas, and who may come.
+
+pub(crate) mod admit;
 
 use clap::Subcommand;
 use holdfast_client::admin::{ClusterDescription, QuorumDescription};
@@ -10,10 +12,12 @@ use crate::session::Reach;
 use crate::text::add;
 
 /// What to show of the cluster.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Cluster {
     /// Show the brokers, the metadata quorum and the partitions that lack replicas
     Describe,
+    /// Let a disk into the cluster: one formatted in the place of a lost one, or a new broker's
+    Admit(admit::Admit),
 }
 
 /// Most partitions that lack replicas to name one by one in a table.

@@ -7,11 +7,12 @@ use std::str::FromStr;
 use anyhow::Context;
 use clap::Args;
 use holdfast_broker::serve::{self, Document, Voter};
-use holdfast_model::{BrokerId, ClusterId};
+use holdfast_model::{BrokerId, ClusterId, RecoveryGeneration};
 use holdfast_runtime::config::HostPort;
 use uuid::Uuid;
 
 use crate::output;
+use crate::text::ClusterName;
 
 /// Far more than any formation document.
 const DOCUMENT_BYTES: u64 = 1 << 20;
@@ -41,6 +42,15 @@ pub(crate) struct Format {
     /// The id of the cluster to join, for a broker that is not in a formation document
     #[arg(long, value_name = "ID", conflicts_with = "formation")]
     cluster_id: Option<ClusterName>,
+    /// How often that cluster was recovered by `holdfast recover`; brokers name the number when they
+    /// refuse a disk
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        requires = "cluster_id",
+        default_value_t = 0
+    )]
+    recovery_generation: u64,
     /// Draw a cluster id and write a formation document
     #[arg(long, requires = "voters", conflicts_with_all = ["data_dir", "broker_id", "cluster_id"])]
     new_cluster: bool,
@@ -52,50 +62,6 @@ pub(crate) struct Format {
         requires = "new_cluster"
     )]
     voters: Vec<VoterName>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct ClusterName(ClusterId);
-
-impl FromStr for ClusterName {
-    type Err = String;
-
-    /// Kafka's 22 characters, as brokers print the id, or a UUID, as the document holds it.
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(id) = Uuid::parse_str(text) {
-            return Ok(Self(ClusterId(id)));
-        }
-        from_base64(text)
-            .map(|id| ClusterId(Uuid::from_u128(id)))
-            // Spare bits in the last character would make two texts mean one id.
-            .filter(|id| id.to_string() == text)
-            .map(Self)
-            .ok_or_else(|| "expected a cluster id of 22 characters, or a UUID".to_owned())
-    }
-}
-
-fn from_base64(text: &str) -> Option<u128> {
-    if text.len() != 22 {
-        return None;
-    }
-    let mut value: u128 = 0;
-    for (index, byte) in text.bytes().enumerate() {
-        let sextet = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'-' => 62,
-            b'_' => 63,
-            _ => return None,
-        };
-        // The last character carries two bits.
-        value = if index == 21 {
-            (value << 2) | u128::from(sextet >> 4)
-        } else {
-            (value << 6) | u128::from(sextet)
-        };
-    }
-    Some(value)
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,7 +109,13 @@ pub(crate) fn run(format: Format) -> anyhow::Result<()> {
         document.is_some() || cluster.is_some(),
         "give --formation FILE to form a new cluster, or --cluster-id ID to join one"
     );
-    let identity = serve::format(&data_dir, BrokerId(broker), document.as_deref(), cluster)?;
+    let identity = serve::format(
+        &data_dir,
+        BrokerId(broker),
+        document.as_deref(),
+        cluster,
+        RecoveryGeneration(format.recovery_generation),
+    )?;
     output::note(&format!(
         "{} is now the disk of broker {} in cluster {}, incarnation {}",
         data_dir.display(),
@@ -213,23 +185,6 @@ mod tests {
             "1@0.0.0.0:1",
         ] {
             voter(wrong).unwrap_err();
-        }
-    }
-
-    #[test]
-    fn a_cluster_id_reads_back_as_it_prints() {
-        for value in [1, u128::MAX, 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef] {
-            let id = ClusterId(Uuid::from_u128(value));
-            assert_eq!(id.to_string().parse(), Ok(ClusterName(id)));
-            assert_eq!(id.0.to_string().parse(), Ok(ClusterName(id)));
-        }
-        for wrong in [
-            "",
-            "abc",
-            "AAAAAAAAAAAAAAAAAAAAA!",
-            "AAAAAAAAAAAAAAAAAAAAAB",
-        ] {
-            wrong.parse::<ClusterName>().unwrap_err();
         }
     }
 

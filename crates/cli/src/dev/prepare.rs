@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 use holdfast_broker::serve::{self, Document, Voter};
-use holdfast_model::{BrokerId, ClusterId, TopicConfig};
+use holdfast_model::{BrokerId, ClusterId, RecoveryGeneration, TopicConfig};
 use holdfast_runtime::config::{Config, HostPort, Listener, Rpc, Topics};
 use holdfast_runtime::memory_limit::MemoryLimit;
 use serde::{Deserialize, Serialize};
@@ -228,6 +228,7 @@ fn format(layout: &Layout, broker: u16, document: &str) -> anyhow::Result<()> {
         BrokerId(i32::from(broker)),
         Some(document),
         None,
+        RecoveryGeneration(0),
     )?;
     fs::rename(&unfinished, &data_dir)?;
     File::open(layout.broker_dir(broker))?.sync_all()?;

@@ -1,6 +1,7 @@
 //! The controller's decisions, one by one. The numbers in names of sections are those of the twenty
 //! schedules in `docs/replication.md`.
 
+mod admission;
 mod brokers;
 mod elections;
 mod topics;

@@ -188,6 +188,12 @@ impl Founder {
         };
         let reply: ConfirmReply = match answer.await {
             Ok(reply) => reply,
+            // The cluster exists, and was recovered since: this disk waits for admission.
+            Err(holdfast_rpc::Error::Answered { message, .. })
+                if self.ballot.identity().is_told_foreign(&message) =>
+            {
+                return (Verdict::Formed, message);
+            }
             Err(error) => return (Verdict::Unused, error.to_string()),
         };
         if let Err(status) = self.ballot.identity().check(reply.envelope.as_ref()) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use holdfast_model::BrokerId;
 use holdfast_rpc::proto::formation_server::Formation;
 use holdfast_rpc::proto::{self, ConfirmReply, ConfirmRequest};
-use holdfast_rpc::{Request, Response, Status, async_trait};
+use holdfast_rpc::{Request, Response, Sender, Status, async_trait};
 
 use super::ballot::Question;
 use super::{Answer, Ballot, Verdict};
@@ -30,7 +30,7 @@ impl Formation for FormationService {
         request: Request<ConfirmRequest>,
     ) -> Result<Response<ConfirmReply>, Status> {
         let request = request.into_inner();
-        let sender = self.ballot.identity().check(request.envelope.as_ref())?;
+        let sender = self.check(&request)?;
         let attempt = match request.attempt.len() {
             0 => None,
             _ => Some(
@@ -55,6 +55,27 @@ impl Formation for FormationService {
 }
 
 impl FormationService {
+    /// Looks at the envelope. A blank disk learns nothing from its own generation: it was formatted
+    /// for one, and says so instead of calling the sender foreign.
+    fn check(&self, request: &ConfirmRequest) -> Result<Sender, Status> {
+        let me = self.ballot.identity();
+        let envelope = request.envelope.as_ref();
+        me.check(envelope).map_err(|status| match envelope {
+            Some(sender)
+                if sender.cluster_id.as_ref() == me.cluster.0.as_bytes()
+                    && sender.recovery != me.recovery.0
+                    && self.ballot.is_blank() =>
+            {
+                Status::failed_precondition(format!(
+                    "disk {} was formatted for recovery generation {} of its cluster, which has {}; \
+                     format it anew with --recovery-generation {2}",
+                    me.replica, me.recovery, sender.recovery
+                ))
+            }
+            _ => status,
+        })
+    }
+
     fn reply(&self, answer: Answer) -> ConfirmReply {
         let (verdict, incarnation) = match answer.verdict {
             Verdict::Bound(incarnation) => (proto::Verdict::Bound, incarnation.0),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use holdfast_kernel::image::{CHANGE_FORMAT, Change, ChangeBatch};
-use holdfast_model::{Incarnation, ReplicaId};
+use holdfast_model::{Incarnation, RecoveryGeneration, ReplicaId};
 use holdfast_quorum::{Document, Error, Options, Outcome, Phase, Voter};
 use tempfile::TempDir;
 
@@ -40,6 +40,7 @@ impl Ground {
                 address,
                 path: dir.path().join(id.to_string()),
                 document: None,
+                recovery: RecoveryGeneration(0),
                 options,
             })
             .collect();

@@ -4,4 +4,5 @@ mod cluster;
 mod crash;
 mod formation;
 mod node;
+mod recovery;
 mod replication;

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_model::{BrokerId, ClusterId, Incarnation, ReplicaId, StartNumber, SystemClock};
+use holdfast_model::{
+    BrokerId, ClusterId, Incarnation, RecoveryGeneration, ReplicaId, StartNumber, SystemClock,
+};
 use holdfast_quorum::{Document, Error, Keyspace, Options, Peer, Phase, Quorum, Setup, Task};
 use holdfast_rpc::{Channels, Identity, Options as RpcOptions, Server, serve};
 use holdfast_store::{MetaDb, MetaOptions};
@@ -53,6 +55,7 @@ pub(crate) struct Site {
     pub(crate) address: SocketAddr,
     pub(crate) path: PathBuf,
     pub(crate) document: Option<Document>,
+    pub(crate) recovery: RecoveryGeneration,
     pub(crate) options: Options,
 }
 
@@ -121,6 +124,7 @@ impl Site {
                 cluster: cluster_id(),
                 replica: self.replica,
                 start: StartNumber(1),
+                recovery: self.recovery,
             },
             keyspace,
             document: self.document.clone(),

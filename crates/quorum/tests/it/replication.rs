@@ -245,6 +245,12 @@ async fn a_broker_without_a_vote_learns_from_a_snapshot() {
             incarnation: Incarnation(888)
         }]
     );
+
+    // And a vote beside the others.
+    let mut voters = quorum.voters();
+    assert!(voters.insert(again.site.replica));
+    quorum.change_voters(voters.clone()).await.expect("a vote");
+    assert_eq!(quorum.voters(), voters);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use holdfast_model::{BrokerId, ClusterId, Incarnation, ReplicaId, StartNumber};
+use holdfast_model::{
+    BrokerId, ClusterId, Incarnation, RecoveryGeneration, ReplicaId, StartNumber,
+};
 use holdfast_rpc::proto::raft_server::Raft;
 use holdfast_rpc::proto::replication_server::Replication;
 use holdfast_rpc::proto::{RaftReply, RaftRequest, SnapshotPart};
@@ -22,6 +24,7 @@ pub(crate) fn identity() -> Identity {
             incarnation: Incarnation(1),
         },
         start: StartNumber(1),
+        recovery: RecoveryGeneration(0),
     }
 }
 

@@ -11,8 +11,10 @@ use super::Identity;
 use crate::Error;
 use crate::durable_mark::sync_parent;
 
-/// Version of the file, and of the directory's layout.
-const FORMAT: u32 = 1;
+/// Newest version of the file, and of the directory's layout. Version 2 adds the recovery
+/// generation; it is written only where there was a recovery, so that an older program, which would
+/// drop it with the next start, opens every other disk.
+const FORMAT: u32 = 2;
 
 /// Far more than an identity with every broker named; a larger file is none.
 const MOST_BYTES: u64 = 1024 * 1024;
@@ -42,7 +44,7 @@ pub(super) fn exists(directory: &Path) -> Result<bool, Error> {
 pub(super) fn write(directory: &Path, identity: &Identity) -> Result<(), Error> {
     let path = file(directory);
     let body = serde_json::to_string(&Written {
-        format: FORMAT,
+        format: if identity.recovery.0 == 0 { 1 } else { FORMAT },
         identity,
     })
     .expect("an identity holds numbers and names only, which always encode");

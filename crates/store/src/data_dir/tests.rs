@@ -9,6 +9,7 @@ fn identity() -> Identity {
         formation: Formation::Named {
             voters: vec![BrokerId(0), BrokerId(1), BrokerId(2)],
         },
+        recovery: RecoveryGeneration(0),
     }
 }
 
@@ -101,12 +102,34 @@ fn a_flipped_bit_or_a_newer_version_is_refused() {
         std::fs::write(&path, &bytes).unwrap();
         assert!(DataDir::read(dir.path()).is_err(), "byte {at}");
     }
-    let body = r#"{"format":2}"#;
+    let body = r#"{"format":3}"#;
     let crc = crc32c::crc32c(body.as_bytes());
     std::fs::write(&path, format!("{body}\n{crc:08x}\n")).unwrap();
     let newer = DataDir::read(dir.path());
     assert!(matches!(
         newer,
-        Err(Error::UnsupportedFormat { found: 2, .. })
+        Err(Error::UnsupportedFormat { found: 3, .. })
     ));
+}
+
+#[test]
+fn a_recovery_is_stamped_without_a_start_and_never_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    DataDir::format(dir.path(), &identity()).unwrap();
+    let mut open = DataDir::inspect(dir.path()).unwrap();
+    assert!(matches!(
+        DataDir::open(dir.path(), None, BrokerId(2)),
+        Err(Error::InUse { .. })
+    ));
+    open.set_recovery(RecoveryGeneration(2)).unwrap();
+    assert!(matches!(
+        open.set_recovery(RecoveryGeneration(1)),
+        Err(Error::Invariant { .. })
+    ));
+    drop(open);
+    let found = DataDir::read(dir.path()).unwrap();
+    assert_eq!(found.start, StartNumber(0));
+    assert_eq!(found.recovery, RecoveryGeneration(2));
+    let text = std::fs::read_to_string(dir.path().join("identity")).unwrap();
+    assert!(text.starts_with(r#"{"format":2,"#), "{text}");
 }

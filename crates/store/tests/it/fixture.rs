@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use holdfast_model::{
     BrokerId, ClusterId, EpochStart, Incarnation, LeaderEpoch, LogCheckpoint, Offset,
-    ProducerBatch, ProducerEntry, StartNumber, SystemClock,
+    ProducerBatch, ProducerEntry, RecoveryGeneration, StartNumber, SystemClock,
 };
 use holdfast_store::{DataDir, Formation, Identity, MetaDb, MetaOp, MetaOptions, Op};
 use uuid::Uuid;
@@ -55,6 +55,7 @@ fn identity() -> Identity {
         formation: Formation::Named {
             voters: vec![BrokerId(4), BrokerId(5)],
         },
+        recovery: RecoveryGeneration(0),
     }
 }
 

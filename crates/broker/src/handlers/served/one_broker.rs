@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use holdfast_model::{BrokerId, ClusterId};
+use holdfast_model::{BrokerId, ClusterId, RecoveryGeneration};
 use holdfast_quorum::{Document, Voter};
 use holdfast_runtime::config::{Config, Sources};
 use holdfast_wire::build::{BatchBuilder, Record};
@@ -50,7 +50,8 @@ impl OneBroker {
         };
         let document = Document::new(ClusterId(Uuid::new_v4()), vec![voter]).unwrap();
         let document = document.render().unwrap();
-        serve::format(dir.path(), BrokerId(0), Some(&document), None).unwrap();
+        let generation = RecoveryGeneration(0);
+        serve::format(dir.path(), BrokerId(0), Some(&document), None, generation).unwrap();
         let flags = [
             ("log.dirs", dir.path().display().to_string()),
             ("listeners", format!("CLIENT://127.0.0.1:{client}")),

@@ -1,0 +1,57 @@
+//! What stands against a disk.
+
+use super::*;
+
+#[test]
+fn the_disk_of_a_live_broker_is_not_replaced() {
+    let mut office = Office::with_topic();
+    let words = Controller::hindrance(&office.image, disk(1, 2)).expect("broker 1 is alive");
+    assert!(
+        words.contains("disk 1@0000000000000001 is in use"),
+        "{words}"
+    );
+    assert_eq!(Controller::hindrance(&office.image, disk(1, 1)), None);
+    office.pass(1_500, &[0, 2]);
+    assert_eq!(Controller::hindrance(&office.image, disk(1, 2)), None);
+}
+
+#[test]
+fn a_new_broker_may_always_come() {
+    let office = Office::with_topic();
+    assert_eq!(Controller::hindrance(&office.image, disk(7, 5)), None);
+    assert!(Controller::hindrance(&office.image, disk(7, 0)).is_some());
+}
+
+#[test]
+fn a_replaced_disk_never_returns() {
+    let mut office = Office::with_topic();
+    office.pass(1_500, &[0, 2]);
+    office.ask(&Command::Admit(disk(1, 2)));
+    office.ask(&Command::Register(registration(1, 2, 1, 1)));
+    let words = Controller::hindrance(&office.image, disk(1, 1)).expect("retired");
+    assert!(words.contains("never returns"), "{words}");
+}
+
+#[test]
+fn the_last_holder_of_a_partition_is_not_given_up() {
+    let mut office = Office::with_topic();
+    office.pass(1_500, &[0, 1]);
+    // Below the minimum of two the one that leaves stays eligible.
+    office.pass(1_500, &[0]);
+    assert_eq!((office.isr(), office.eligible()), (vec![0], vec![1]));
+    office.pass(1_500, &[]);
+    assert_eq!(Controller::hindrance(&office.image, disk(0, 2)), None);
+    office.image.apply(&Change::PutPartition {
+        at: AT,
+        record: PartitionRecord {
+            elr: Vec::new(),
+            partition_epoch: office.record().partition_epoch.next(),
+            ..office.record().clone()
+        },
+    });
+    let words = Controller::hindrance(&office.image, disk(0, 2)).expect("the last holder");
+    assert!(
+        words.contains("alone holds what was acknowledged in t/0;"),
+        "{words}"
+    );
+}
