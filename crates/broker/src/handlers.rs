@@ -166,7 +166,7 @@ async fn administer(
             incremental_alter_configs::handle(broker, context, request).await,
         ),
         RequestKind::DescribeQuorum(request) => ResponseKind::DescribeQuorum(
-            describe_quorum::handle(broker, context, version, &request),
+            describe_quorum::handle(broker, context, version, &request).await,
         ),
         RequestKind::DescribeCluster(request) => ResponseKind::DescribeCluster(
             describe_cluster::handle(broker, context, version, &request),

@@ -1,6 +1,7 @@
 //! The state of the quorum, for people and for Kafka's DescribeQuorum.
 
 use holdfast_model::ReplicaId;
+use serde::{Deserialize, Serialize};
 
 use crate::contacts::Contacts;
 use crate::leadership::Metrics;
@@ -8,7 +9,7 @@ use crate::node::{NodeId, Peer};
 
 /// The state of the quorum as one broker knows it. Offsets are those of the quorum's log: an end is
 /// the index after the last entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// The Raft term.
     pub term: u64,
@@ -27,7 +28,7 @@ pub struct Status {
 }
 
 /// The state of one member. Only the leader knows more than its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberStatus {
     /// Its broker id and disk.
     pub replica: ReplicaId,

@@ -6,9 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use holdfast_kernel::controller::{Command, Outcome};
 use holdfast_model::Clock;
-use holdfast_quorum::{Leader, Quorum};
+use holdfast_quorum::{Leader, Quorum, Status};
 use holdfast_rpc::proto::{
-    ControllerError, ControllerReply, ControllerRequest, HeartbeatReply, HeartbeatRequest,
+    ControllerError, ControllerReply, ControllerRequest, DescribeQuorumRequest, HeartbeatReply,
+    HeartbeatRequest,
 };
 use holdfast_rpc::{Address, Channels, Class, Identity, Request, call, limits};
 
@@ -145,6 +146,28 @@ impl ControllerClient {
         let mut request = request;
         request.envelope = Some(self.identity.envelope());
         Ok(call(HEARTBEAT_TIMEOUT, client.heartbeat(Request::new(request))).await?)
+    }
+
+    /// The state of the quorum as its leader knows it.
+    ///
+    /// # Errors
+    /// There is no leader, or it did not answer in time.
+    pub async fn describe_quorum(&self) -> Result<Status, Error> {
+        let leader = self.leader()?;
+        if leader.replica == self.identity.replica {
+            return Ok(self.quorum.status());
+        }
+        let channel = self.channels.get(&leader.address, Class::Control)?;
+        let mut client = limits::controller_client(channel);
+        let request = DescribeQuorumRequest {
+            envelope: Some(self.identity.envelope()),
+        };
+        let asked = client.describe_quorum(Request::new(request));
+        let reply = call(HEARTBEAT_TIMEOUT, asked).await?;
+        if reply.error() != ControllerError::None {
+            return Err(Error::NoController);
+        }
+        rmp_serde::from_slice(&reply.payload).map_err(|error| Error::Answer(error.to_string()))
     }
 
     /// Whether a broker answers anything at all, be it that it is not the controller.

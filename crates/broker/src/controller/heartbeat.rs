@@ -199,7 +199,6 @@ impl Heartbeats {
             envelope: None,
             broker_epoch: epoch.0,
             ready: known.is_some(),
-            stopping,
             image_version: image.version,
         };
         let sent = self.clock.monotonic();

@@ -6,8 +6,8 @@ use holdfast_model::BrokerEpoch;
 use holdfast_quorum::Quorum;
 use holdfast_rpc::proto::controller_server::Controller;
 use holdfast_rpc::proto::{
-    AdmitReply, AdmitRequest, ControllerError, ControllerReply, ControllerRequest, HeartbeatReply,
-    HeartbeatRequest, LeaderHint,
+    AdmitReply, AdmitRequest, ControllerError, ControllerReply, ControllerRequest,
+    DescribeQuorumRequest, HeartbeatReply, HeartbeatRequest, LeaderHint,
 };
 use holdfast_rpc::{Identity, Request, Response, Status, async_trait};
 
@@ -123,9 +123,27 @@ impl Controller for ControllerService {
             leader: self.hint(),
             stale_registration: stale,
             fenced,
-            may_stop: false,
             image_version,
         }))
+    }
+
+    async fn describe_quorum(
+        &self,
+        request: Request<DescribeQuorumRequest>,
+    ) -> Result<Response<ControllerReply>, Status> {
+        self.identity.check(request.get_ref().envelope.as_ref())?;
+        let status = self.quorum.status();
+        let leads = status.leader == Some(self.identity.replica);
+        let reply = match rmp_serde::to_vec_named(&status) {
+            Ok(payload) if leads => self.reply(ControllerError::None, "", payload.into()),
+            Ok(_) => self.reply(
+                ControllerError::NotLeader,
+                "does not lead the quorum",
+                Bytes::new(),
+            ),
+            Err(error) => return Err(Status::internal(error.to_string())),
+        };
+        Ok(Response::new(reply))
     }
 
     async fn admit(&self, request: Request<AdmitRequest>) -> Result<Response<AdmitReply>, Status> {

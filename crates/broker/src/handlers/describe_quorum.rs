@@ -26,8 +26,9 @@ const NODES_FROM: i16 = 2;
 /// What only the leader of the quorum knows is -1 elsewhere.
 const UNKNOWN: i64 = -1;
 
-/// Answers with what this broker knows; the leader of the quorum knows most.
-pub fn handle(
+/// Answers with what the leader of the quorum knows, or if it cannot be asked, with what is known
+/// here.
+pub async fn handle(
     broker: &Arc<BrokerState>,
     context: &RequestContext,
     version: i16,
@@ -37,8 +38,15 @@ pub fn handle(
         return DescribeQuorumResponse::default()
             .with_error_code(ErrorCode::ClusterAuthorizationFailed.code());
     }
+    let status = match broker.controller.describe_quorum().await {
+        Ok(status) => status,
+        Err(error) => {
+            tracing::debug!(%error, "the leader of the quorum says nothing");
+            broker.quorum.status()
+        }
+    };
     describe(
-        &broker.quorum.status(),
+        &status,
         &broker.image(),
         &context.listener,
         version,

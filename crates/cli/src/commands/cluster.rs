@@ -58,6 +58,8 @@ struct ShownQuorum {
 #[derive(Debug, Serialize)]
 struct Member {
     id: i32,
+    /// Its disk, as `cluster admit` and the logs name it.
+    disk: Option<String>,
     log_end: i64,
     lag: Option<i64>,
 }
@@ -130,6 +132,7 @@ fn collect(cluster: ClusterDescription, quorum: &QuorumDescription, metadata: &M
     let end = quorum.voters.iter().map(|v| v.log_end).max().unwrap_or(-1);
     let member = |m: &holdfast_client::admin::QuorumReplica| Member {
         id: m.id,
+        disk: (m.incarnation != 0).then(|| format!("{}@{:016x}", m.id, m.incarnation)),
         log_end: m.log_end,
         lag: (m.log_end >= 0).then(|| end - m.log_end),
     };
@@ -181,7 +184,7 @@ fn text(shown: &Shown, paint: Paint) -> String {
             shown.quorum.committed
         ),
     );
-    let mut table = Table::new(&["MEMBER", "VOTES", "LOG END", "LAG"]);
+    let mut table = Table::new(&["MEMBER", "DISK", "VOTES", "LOG END", "LAG"]);
     let voters = shown.quorum.voters.iter().map(|m| (m, "yes"));
     let observers = shown.quorum.observers.iter().map(|m| (m, "no"));
     for (m, votes) in voters.chain(observers) {
@@ -190,6 +193,7 @@ fn text(shown: &Shown, paint: Paint) -> String {
             .map_or_else(|| "unknown".to_owned(), |lag| lag.to_string());
         table.row(vec![
             m.id.to_string(),
+            m.disk.clone().unwrap_or_else(|| "-".to_owned()),
             votes.to_owned(),
             m.log_end.to_string(),
             lag,
@@ -281,6 +285,7 @@ mod tests {
             brokers: Vec::new(),
         };
         let voter = |id, log_end| holdfast_client::admin::QuorumReplica {
+            incarnation: 7,
             id,
             log_end,
             caught_up_ms: -1,

@@ -58,6 +58,8 @@ pub struct QuorumDescription {
 pub struct QuorumReplica {
     /// Its number.
     pub id: i32,
+    /// The life of its disk; 0 for unknown.
+    pub incarnation: u64,
     /// The end of its log as the leader knows it; -1 for unknown.
     pub log_end: i64,
     /// When it last had everything, in milliseconds since 1970; -1 for unknown.
@@ -146,6 +148,7 @@ fn read_quorum(answer: DescribeQuorumResponse) -> Result<QuorumDescription, Erro
 fn replica(state: &ReplicaState) -> QuorumReplica {
     QuorumReplica {
         id: state.replica_id.0,
+        incarnation: state.replica_directory_id.as_u64_pair().1,
         log_end: state.log_end_offset,
         caught_up_ms: state.last_caught_up_timestamp,
     }

@@ -18,6 +18,7 @@ fn healthy() -> Seen {
         fenced: false,
     };
     let voter = |id| QuorumReplica {
+        incarnation: 7,
         id,
         log_end: 10,
         caught_up_ms: 1,
@@ -111,6 +112,7 @@ fn brokers_and_quorum_are_looked_at() {
     assert_eq!(found(|s| s.quorum.voters[2].log_end = -1), quorum);
     assert_eq!(found(|s| s.quorum.voters[2].log_end = 10_000), quorum);
     let even = QuorumReplica {
+        incarnation: 7,
         id: 3,
         log_end: 10,
         caught_up_ms: 1,
