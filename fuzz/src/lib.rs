@@ -79,7 +79,8 @@ pub fn records_validate(data: &[u8]) {
             "valid records cannot be visited: {visited:?}"
         );
         assert_eq!(seen, summary.header.record_count);
-        let again = records::recompress(&Bytes::from(batch), Codec::Lz4).expect("it is valid");
+        let again =
+            records::recompress(&Bytes::from(batch), Codec::Lz4, usize::MAX).expect("it is valid");
         let again = records::validate(&again).expect("recompressed records stay valid");
         assert_eq!(again.max_timestamp, summary.max_timestamp);
     } else if let Ok(header) = BatchHeader::parse_whole(&batch) {

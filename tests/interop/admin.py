@@ -52,6 +52,14 @@ class Cases:
             return
         raise AssertionError(f"no {wanted}")
 
+    def operations(self):
+        self.create("py-allowed", 1)
+        topics = TopicCollection(["py-allowed"])
+        asked = self.admin.describe_topics(topics, include_authorized_operations=True)
+        equal(bool(self.done(asked).authorized_operations), True, "of the topic")
+        cluster = self.admin.describe_cluster(include_authorized_operations=True).result(30)
+        equal(bool(cluster.authorized_operations), True, "of the cluster")
+
     def topics(self):
         self.create("py-topic", 2)
         described = self.done(self.admin.describe_topics(TopicCollection(["py-topic"])))
@@ -143,6 +151,7 @@ def main():
     case("confluent-kafka admin: settings", cases.settings)
     case("confluent-kafka admin: offsets and deleting records", cases.offsets)
     case("confluent-kafka admin: the cluster", cases.cluster)
+    case("confluent-kafka admin: what may be done", cases.operations)
 
 
 if __name__ == "__main__":

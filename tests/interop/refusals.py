@@ -16,12 +16,13 @@ TOPIC, ZSTD_TOPIC = "refusals", "refusals-zstd"
 
 class Cases:
     def __init__(self, bootstrap):
-        self.any = bootstrap.split(",")[0]
+        self.brokers = bootstrap.split(",")
+        self.any = self.brokers[0]
         admin = AdminClient({"bootstrap.servers": bootstrap})
         zstd = NewTopic(ZSTD_TOPIC, 1, 3, config={"compression.type": "zstd"})
         for future in admin.create_topics([NewTopic(TOPIC, 1, 3), zstd]).values():
             future.result(30)
-        for broker in bootstrap.split(","):
+        for broker in self.brokers:
             for topic in (TOPIC, ZSTD_TOPIC):
                 eventually(lambda: equal(wire.knows(broker, topic), True, topic))
         self.leader = wire.leaders(self.any, TOPIC)[0]
@@ -49,16 +50,62 @@ class Cases:
             equal(self.produce(batches.batch(batches.plain()), acks=acks), 0, f"acks {acks}")
 
     def no_answer(self):
-        """With acks 0 nothing comes back, whether the batch is good or bad."""
+        """With acks 0 nothing comes back."""
         with contextlib.closing(wire.connect(self.leader)) as connection:
             good = batches.batch(batches.plain())
-            for records in (good, good[:-1] + b"?", good):
-                payload = wire.produce_payload(TOPIC, 0, records, acks=0)
+            for _ in range(3):
+                payload = wire.produce_payload(TOPIC, 0, good, acks=0)
                 connection.sendall(wire.framed(payload))
             last = wire.produce_payload(TOPIC, 0, good, correlation=99)
             connection.sendall(wire.framed(last))
             (_, correlation) = struct.unpack(">ii", wire.exactly(connection, 8))
             equal(correlation, 99, "the first answer is of")
+
+    def no_answer_but_an_error(self):
+        """With acks 0 the end of the connection is the only way to say that something is wrong."""
+        good = batches.batch(batches.plain())
+        port = self.leader.rsplit(":", 1)[1]
+        other = [b for b in self.brokers if b.rsplit(":", 1)[1] != port][0]
+        for address, records in [(self.leader, good[:-1] + b"?"), (other, good)]:
+            with contextlib.closing(wire.connect(address)) as connection:
+                payload = wire.produce_payload(TOPIC, 0, records, acks=0)
+                connection.sendall(wire.framed(payload))
+                equal(wire.is_closed(connection), True, f"closed by {address}")
+
+    def ranges(self):
+        """Beyond every end: a leader knows it, a follower cannot."""
+        port = self.leader.rsplit(":", 1)[1]
+        beyond = wire.fetch_payload(TOPIC, 0, 1 << 40)
+        equal(wire.fetched(wire.ask(self.leader, beyond))[0], 1, "leader")
+        old = wire.fetch_payload(TOPIC, 0, 0, version=10)
+        for broker in [b for b in self.brokers if b.rsplit(":", 1)[1] != port]:
+            equal(wire.fetched(wire.ask(broker, beyond))[0], 78, "follower")
+            equal(wire.fetched(wire.ask(broker, old), version=10)[0], 6, "v10 at a follower")
+
+    def new_leader(self):
+        """NOT_LEADER names the leader and where it is (KIP-951)."""
+
+        def compact(data):
+            return bytes([len(data) + 1]) + data
+
+        port = int(self.leader.rsplit(":", 1)[1])
+        other = [b for b in self.brokers if not b.endswith(f":{port}")][0]
+        records = batches.batch(batches.plain())
+        equal(len(records) < 127, True, "its length fits one byte")
+        body = b"\0" + struct.pack(">hi", -1, 10_000) + b"\2" + compact(TOPIC.encode())
+        body += b"\2" + struct.pack(">i", 0) + compact(records) + b"\0\0\0"
+        answer = wire.ask(other, wire.header(wire.PRODUCE, 10) + b"\0" + body)
+        r = wire.Reader(answer)
+        r.bytes(1 + 1 + 1 + len(TOPIC) + 1)  # header tags, topics, name, partitions
+        error = r.take("ihqqq")[1]
+        r.bytes(2)  # no record errors, no message
+        tags, tag, size, leader, _ = r.take("BBBii")
+        equal((error, tags, tag, size), (6, 1, 0, 9), "NOT_LEADER with its leader")
+        r.bytes(2 + 4)  # ends of leader and topic; throttle time
+        tags, tag, _, count, node = r.take("BBBBi")
+        host = r.bytes(r.take("B") - 1)
+        equal((tags, tag, count, node), (1, 0, 2, leader), f"endpoint {host}")
+        equal(r.take("i"), port, "port of the leader")
 
     def codecs(self):
         equal(self.produce(batches.small("zstd"), version=6), UNSUPPORTED_CODEC, "zstd in v6")
@@ -138,6 +185,9 @@ def main():
     case("raw: an unknown topic or partition", cases.unknown_topic)
     case("raw: wrong acks", cases.acks)
     case("raw: acks 0 has no answer", cases.no_answer)
+    case("raw: acks 0 and an error end the connection", cases.no_answer_but_an_error)
+    case("raw: offsets beyond the end, at leader and followers", cases.ranges)
+    case("raw: NOT_LEADER names the leader", cases.new_leader)
     case("raw: codecs that a version does not have", cases.codecs)
     case("raw: batches that are wrong", cases.batches)
     case("raw: unknown APIs and versions", cases.versions)

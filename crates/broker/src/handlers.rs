@@ -53,6 +53,15 @@ pub struct RequestContext {
 /// The name of the cluster as a resource, Kafka's own.
 pub const CLUSTER: &str = "kafka-cluster";
 
+/// Whether a topic belongs to the brokers: consumers that subscribe by pattern skip such topics.
+/// Kafka's three, and none besides: others may begin with two underscores too.
+fn is_internal(topic: &str) -> bool {
+    matches!(
+        topic,
+        "__consumer_offsets" | "__transaction_state" | "__share_group_state"
+    )
+}
+
 /// What a principal wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {

@@ -9,6 +9,7 @@ use holdfast_wire::messages::{RequestKind, ResponseKind};
 use holdfast_wire::request::{self, Header};
 use holdfast_wire::{Api, response};
 
+use crate::handlers::produce::Beginning;
 use crate::handlers::{self, RequestContext};
 use crate::metrics::ApiLabel;
 use crate::state::BrokerState;
@@ -65,11 +66,14 @@ pub async fn begin(
             let broker = Arc::clone(&broker);
             Box::pin(async move {
                 match begun {
-                    Some(begun) => {
+                    Beginning::Answer(begun) => {
                         let answer = begun.answer(&broker).await;
                         encode(&header, &ResponseKind::Produce(answer))
                     }
-                    None => Answer::None,
+                    Beginning::Silence => Answer::None,
+                    Beginning::Close(code) => {
+                        Answer::Close(format!("{code:?} for a producer that wants no answer"))
+                    }
                 }
             })
         }

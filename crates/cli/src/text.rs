@@ -5,7 +5,7 @@ mod cluster_name;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-pub(crate) use cluster_name::ClusterName;
+pub(crate) use cluster_name::{ClusterName, draw as draw_cluster_id};
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;

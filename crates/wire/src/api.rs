@@ -186,4 +186,63 @@ mod tests {
         assert_eq!(Api::from_key(4), None);
         assert_eq!(Api::from_key(-1), None);
     }
+
+    #[test]
+    fn the_versions_are_those_of_kafka_4_4() {
+        // Key, lowest, highest; the message crate ends earlier for ListOffsets and ApiVersions.
+        let kafka = [
+            (0, 0, 13),
+            (1, 4, 18),
+            (2, 1, 10),
+            (3, 0, 13),
+            (10, 0, 6),
+            (18, 0, 4),
+            (19, 2, 7),
+            (20, 1, 6),
+            (21, 0, 2),
+            (22, 0, 5),
+            (23, 2, 4),
+            (32, 1, 4),
+            (33, 0, 2),
+            (37, 0, 3),
+            (44, 0, 1),
+            (55, 0, 2),
+            (60, 0, 2),
+            (75, 0, 0),
+        ];
+        let mut ours: Vec<_> = Api::ALL
+            .iter()
+            .map(|api| {
+                (
+                    api.key(),
+                    *api.advertised().start(),
+                    *api.advertised().end(),
+                )
+            })
+            .collect();
+        ours.sort_unstable();
+        assert_eq!(ours, kafka);
+        assert!(
+            !Api::InitProducerId.serves(6),
+            "6 is the unstable two-phase commit"
+        );
+    }
+
+    #[test]
+    fn clients_that_stopped_growing_are_served() {
+        // kafkajs; the last one is librdkafka.
+        for (api, version) in [
+            (Api::Produce, 7),
+            (Api::Fetch, 11),
+            (Api::Metadata, 6),
+            (Api::ListOffsets, 3),
+            (Api::InitProducerId, 1),
+            (Api::DescribeConfigs, 2),
+            (Api::CreateTopics, 3),
+            (Api::ApiVersions, 2),
+            (Api::FindCoordinator, 2),
+        ] {
+            assert!(api.serves(version), "{api} {version}");
+        }
+    }
 }

@@ -52,6 +52,12 @@ pub enum Error {
         /// The cap.
         cap: u64,
     },
+    /// Compressed by another codec the data takes more than is allowed.
+    #[error("compressed as the topic wants it, the data exceeds the cap of {cap} bytes")]
+    Outgrown {
+        /// The cap.
+        cap: u64,
+    },
     /// The data is not what the codec wrote.
     #[error("invalid {codec} data: {reason}")]
     Invalid {

@@ -66,6 +66,7 @@ impl Error {
         match self {
             Self::Batch(error) => error.code(),
             Self::Codec(codec::Error::Unknown { .. }) => ErrorCode::UnsupportedCompressionType,
+            Self::Codec(codec::Error::Outgrown { .. }) => ErrorCode::MessageTooLarge,
             Self::TimestampType => ErrorCode::InvalidTimestamp,
             Self::Codec(_)
             | Self::Truncated { .. }

@@ -121,6 +121,8 @@ final class AdminCases {
         refused(TopicExistsException.class, new NewTopic("taken", 1, (short) 3));
         refused(InvalidTopicException.class, new NewTopic("no spaces", 1, (short) 3));
         refused(InvalidTopicException.class, new NewTopic("..", 1, (short) 3));
+        create("dots.and", 1);
+        refused(InvalidTopicException.class, new NewTopic("dots_and", 1, (short) 3));
         refused(InvalidTopicException.class, new NewTopic("n".repeat(250), 1, (short) 3));
         refused(InvalidReplicationFactorException.class, new NewTopic("four", 1, (short) 4));
         refused(InvalidReplicationFactorException.class, new NewTopic("zero", 1, (short) 0));

@@ -25,6 +25,7 @@ import org.apache.kafka.common.Metric;
 import org.apache.kafka.common.MetricName;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.InvalidTopicException;
+import org.apache.kafka.common.errors.NotEnoughReplicasException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.errors.TimeoutException;
 
@@ -59,6 +60,7 @@ final class ClientCases {
             Report.run("java: a topic recompresses", cases::recompressed);
             Report.run("java: a consumer reads from the follower in its zone", cases::follower);
             Report.run("java: clients survive a change of leader", cases::leaderChange);
+            Report.run("java: too few replicas in sync", cases::belowMinimum);
         }
     }
 
@@ -232,6 +234,22 @@ final class ClientCases {
             }
         }
         return 0;
+    }
+
+    private void belowMinimum() throws Exception {
+        TopicPartition at = create("all-three", Map.of("min.insync.replicas", "3"));
+        String[] once = {"enable.idempotence", "false", "retries", "0"};
+        try (KafkaProducer<byte[], byte[]> producer = Clients.producer(bootstrap, once)) {
+            producer.send(new ProducerRecord<>(at.topic(), 0, null, new byte[1])).get();
+            dev("kill", 2);
+            Report.eventually("the ISR shrinks", () -> admin.describeTopics(List.of(at.topic()))
+                    .allTopicNames().get().get(at.topic()).partitions().get(0).isr().size() == 2);
+            Report.refused(NotEnoughReplicasException.class, () -> producer
+                    .send(new ProducerRecord<>(at.topic(), 0, null, new byte[1])).get());
+        } finally {
+            dev("revive", 2);
+        }
+        readAll(at, 1);
     }
 
     private void dev(String fault, int broker) throws Exception {

@@ -21,7 +21,7 @@ const FENCED_FROM: i16 = 2;
 
 /// Every operation that a cluster knows, as bits of Kafka's numbers: create 5, alter 7, describe 8,
 /// cluster action 9, describe configs 10, alter configs 11, idempotent write 12.
-const ALL_OPERATIONS: i32 = 0b1_1111_1010_0000;
+pub(super) const ALL_OPERATIONS: i32 = 0b1_1111_1010_0000;
 
 /// Answers with what the newest image shows.
 pub fn handle(

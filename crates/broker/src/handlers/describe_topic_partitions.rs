@@ -22,7 +22,7 @@ const PAGE: usize = 2_000;
 
 /// Every operation that a topic knows, as bits of Kafka's numbers: read 3, write 4, create 5,
 /// delete 6, alter 7, describe 8, describe configs 10, alter configs 11.
-const ALL_OPERATIONS: i32 = 0b1101_1111_1000;
+pub(super) const ALL_OPERATIONS: i32 = 0b1101_1111_1000;
 
 /// Answers with one page of what the newest image shows.
 pub fn handle(
@@ -132,7 +132,7 @@ impl Page<'_> {
         DescribeTopicPartitionsResponseTopic::default()
             .with_name(Some(topic_name(&topic.name)))
             .with_topic_id(topic.id.0)
-            .with_is_internal(topic.name.starts_with("__"))
+            .with_is_internal(super::is_internal(&topic.name))
             .with_topic_authorized_operations(ALL_OPERATIONS)
             .with_partitions(
                 shown

@@ -249,6 +249,25 @@ mod tests {
     }
 
     #[test]
+    fn a_new_leader_does_not_tell_an_end_below_its_epoch() {
+        let offsets = |leads, settled| Offsets {
+            log_start: Offset(0),
+            high_watermark: Offset(3),
+            log_end: Offset(9),
+            synced_end: Offset(9),
+            leader_epoch: LeaderEpoch(2),
+            leads,
+            aside: false,
+            settled,
+            bytes: 0,
+        };
+        let unsettled = Err(ErrorCode::OffsetNotAvailable);
+        assert_eq!(settled(&offsets(true, false)), unsettled);
+        assert_eq!(settled(&offsets(true, true)), Ok(()));
+        assert_eq!(settled(&offsets(false, false)), Ok(()));
+    }
+
+    #[test]
     fn a_partition_named_twice_is_found_across_topics() {
         let topic = |name: &str, partitions: &[i32]| {
             let partitions = partitions

@@ -48,7 +48,7 @@ pub(super) fn may_answer(
 
 /// Fences whoever knows another leader epoch: an older one must refresh its metadata, a newer one
 /// must wait until this replica has heard of it.
-fn check_epoch(asked: i32, known: LeaderEpoch) -> Result<(), ErrorCode> {
+pub(super) fn check_epoch(asked: i32, known: LeaderEpoch) -> Result<(), ErrorCode> {
     match asked {
         ..0 => Ok(()),
         epoch if epoch < known.0 => Err(ErrorCode::FencedLeaderEpoch),

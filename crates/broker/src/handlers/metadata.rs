@@ -14,8 +14,23 @@ use holdfast_wire::messages::metadata_response::{
 use holdfast_wire::messages::{BrokerId, MetadataRequest, MetadataResponse, TopicName};
 use uuid::Uuid;
 
-use super::{Operation, RequestContext};
+use super::{Operation, RequestContext, describe_cluster, describe_topic_partitions, is_internal};
 use crate::state::BrokerState;
+
+/// The versions that tell what a client may do to the cluster.
+const CLUSTER_OPERATIONS: std::ops::RangeInclusive<i16> = 8..=10;
+
+/// From this version on a leader without an endpoint on the client's listener has an error of its
+/// own.
+const LISTENER_NOT_FOUND_FROM: i16 = 6;
+
+/// How topics are shown.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    version: i16,
+    /// With what the client may do to them.
+    operations: bool,
+}
 
 /// Answers with what the newest image shows.
 pub async fn handle(
@@ -37,21 +52,34 @@ pub async fn handle(
         create_missing(broker, context, &asked).await;
     }
     let image = broker.shown_image();
+    let shown = Shown {
+        version,
+        operations: request.include_topic_authorized_operations,
+    };
     let topics = if everything {
         image
             .topics
             .iter()
-            .map(|(_, topic)| describe(&image, context, topic))
+            .map(|(_, topic)| describe(&image, context, shown, topic))
             .collect()
     } else {
         asked
             .iter()
-            .map(|topic| find(&image, context, topic))
+            .map(|topic| find(&image, context, shown, topic))
             .collect()
     };
     let leader = broker.quorum.leadership().borrow().leader.clone();
     let controller = leader.map_or(-1, |leader| leader.replica.broker.0);
-    MetadataResponse::default()
+    // Only these versions have the field; DescribeCluster took it over.
+    let operations =
+        request.include_cluster_authorized_operations && CLUSTER_OPERATIONS.contains(&version);
+    let answer = MetadataResponse::default();
+    let answer = if operations {
+        answer.with_cluster_authorized_operations(describe_cluster::ALL_OPERATIONS)
+    } else {
+        answer
+    };
+    answer
         .with_brokers(brokers(&image, context))
         .with_cluster_id(
             image
@@ -127,6 +155,7 @@ fn name(asked: &MetadataRequestTopic) -> Option<&TopicName> {
 fn find(
     image: &ClusterImage,
     context: &RequestContext,
+    shown: Shown,
     asked: &MetadataRequestTopic,
 ) -> MetadataResponseTopic {
     let by_name = name(asked);
@@ -141,7 +170,7 @@ fn find(
         ),
     };
     if let Some(topic) = topic {
-        return describe(image, context, topic);
+        return describe(image, context, shown, topic);
     }
     let code = match by_name {
         Some(name) if !holdfast_kernel::controller::is_topic_name(name) => {
@@ -163,6 +192,7 @@ fn find(
 fn describe(
     image: &ClusterImage,
     context: &RequestContext,
+    shown: Shown,
     topic: &TopicRecord,
 ) -> MetadataResponseTopic {
     let name = TopicName(StrBytes::from_string(topic.name.clone()));
@@ -172,12 +202,17 @@ fn describe(
     if !context.authorize(Operation::Describe, &topic.name) {
         return described.with_error_code(ErrorCode::TopicAuthorizationFailed.code());
     }
+    let described = if shown.operations {
+        described.with_topic_authorized_operations(describe_topic_partitions::ALL_OPERATIONS)
+    } else {
+        described
+    };
     let partitions = topic.partitions.iter().enumerate();
     described
-        .with_is_internal(topic.name.starts_with("__"))
+        .with_is_internal(is_internal(&topic.name))
         .with_partitions(
             partitions
-                .map(|(index, record)| partition(image, context, index, record))
+                .map(|(index, record)| partition(image, context, shown.version, index, record))
                 .collect(),
         )
 }
@@ -185,22 +220,22 @@ fn describe(
 fn partition(
     image: &ClusterImage,
     context: &RequestContext,
+    version: i16,
     index: usize,
     record: &PartitionRecord,
 ) -> MetadataResponsePartition {
-    let reachable =
+    let lives =
         |id: &holdfast_model::BrokerId| image.brokers.get(id).is_some_and(|broker| !broker.fenced);
+    let reachable = |id: &holdfast_model::BrokerId| {
+        let broker = image.brokers.get(id).filter(|broker| !broker.fenced);
+        broker.is_some_and(|broker| broker.endpoint(&context.listener).is_some())
+    };
     let leader = record.leader.filter(reachable);
-    let listens = leader.is_none_or(|id| {
-        image
-            .brokers
-            .get(&id)
-            .is_some_and(|broker| broker.endpoint(&context.listener).is_some())
-    });
-    let code = match (leader, listens) {
-        (None, _) => ErrorCode::LeaderNotAvailable,
-        (Some(_), false) => ErrorCode::ListenerNotFound,
-        (Some(_), true) => ErrorCode::None,
+    let elsewhere = record.leader.is_some_and(|id| lives(&id));
+    let code = match leader {
+        Some(_) => ErrorCode::None,
+        None if elsewhere && version >= LISTENER_NOT_FOUND_FROM => ErrorCode::ListenerNotFound,
+        None => ErrorCode::LeaderNotAvailable,
     };
     let ids = |list: &mut dyn Iterator<Item = holdfast_model::BrokerId>| {
         list.map(|id| BrokerId(id.0)).collect::<Vec<_>>()
@@ -228,6 +263,49 @@ mod tests {
     use super::super::text::topic_name;
     use super::*;
 
+    const SHOWN: Shown = Shown {
+        version: 13,
+        operations: false,
+    };
+
+    #[test]
+    fn a_leader_elsewhere_than_on_this_listener_is_none() {
+        let mut image = testing::image();
+        testing::put_topic(&mut image, 7, "orders", 1);
+        let record = image.topic_by_name("orders").unwrap().partitions[0].clone();
+        let peer = std::net::SocketAddr::from(([127, 0, 0, 1], 1));
+        let context = RequestContext::new(Arc::from("NOWHERE"), peer);
+        for (version, code) in [
+            (5, ErrorCode::LeaderNotAvailable),
+            (6, ErrorCode::ListenerNotFound),
+        ] {
+            let row = partition(&image, &context, version, 0, &record);
+            assert_eq!((row.error_code, row.leader_id.0), (code.code(), -1));
+            assert_eq!(row.offline_replicas.len(), 3);
+        }
+    }
+
+    #[test]
+    fn only_the_brokers_own_topics_are_internal_and_operations_come_when_asked_for() {
+        let mut image = testing::image();
+        for (number, name, internal) in [
+            (1, "__consumer_offsets", true),
+            (2, "__debezium-heartbeat.x", false),
+        ] {
+            testing::put_topic(&mut image, number, name, 1);
+            let topic = image.topic_by_name(name).unwrap();
+            let shown = describe(&image, &testing::context(), SHOWN, topic);
+            assert_eq!(shown.is_internal, internal, "{name}");
+            assert_eq!(shown.topic_authorized_operations, i32::MIN);
+            let all = Shown {
+                operations: true,
+                ..SHOWN
+            };
+            let shown = describe(&image, &testing::context(), all, topic);
+            assert!(shown.topic_authorized_operations > 0);
+        }
+    }
+
     #[test]
     fn an_id_counts_whatever_name_comes_with_it() {
         let mut image = testing::image();
@@ -236,7 +314,7 @@ mod tests {
             let asked = MetadataRequestTopic::default()
                 .with_name(name.map(topic_name))
                 .with_topic_id(topic_id(id).0);
-            let found = find(&image, &testing::context(), &asked);
+            let found = find(&image, &testing::context(), SHOWN, &asked);
             (found.error_code, found.topic_id, found.partitions.len())
         };
         let orders = topic_id(7).0;

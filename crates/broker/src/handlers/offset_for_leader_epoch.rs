@@ -10,7 +10,6 @@ use holdfast_wire::messages::offset_for_leader_epoch_response::{
 use holdfast_wire::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
 
 use super::{Operation, RequestContext, locate};
-use crate::partition::{Offsets, Partition};
 use crate::state::BrokerState;
 
 /// Answers for each partition that is led here.
@@ -43,28 +42,8 @@ fn one(
     asked: &OffsetForLeaderPartition,
 ) -> Result<Option<(LeaderEpoch, Offset)>, ErrorCode> {
     let partition = locate::by_name(broker, topic, asked.partition)?;
-    let offsets = locate::may_answer(&partition, asked.current_leader_epoch, true)?;
-    Ok(end_of(
-        &partition,
-        &offsets,
-        LeaderEpoch(asked.leader_epoch),
-    ))
-}
-
-/// The largest epoch not above the one asked for, and where it ends; none if this log cannot know.
-fn end_of(
-    partition: &Partition,
-    offsets: &Offsets,
-    asked: LeaderEpoch,
-) -> Option<(LeaderEpoch, Offset)> {
-    if asked < LeaderEpoch(0) || asked > offsets.leader_epoch {
-        return None;
-    }
-    partition.epoch_end(asked).or_else(|| {
-        // Older than everything that is held: whatever it wrote ended before the first epoch here.
-        let first = partition.epochs().first().map(|first| first.start);
-        Some((asked, first.unwrap_or(offsets.log_end)))
-    })
+    locate::may_answer(&partition, asked.current_leader_epoch, true)?;
+    Ok(partition.epoch_end(LeaderEpoch(asked.leader_epoch)))
 }
 
 fn answer(index: i32, end: Result<Option<(LeaderEpoch, Offset)>, ErrorCode>) -> EpochEndOffset {

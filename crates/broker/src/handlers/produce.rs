@@ -48,13 +48,25 @@ struct TopicAnswer {
 /// A refusal with words for the producer.
 type Refusal = (ErrorCode, Option<String>);
 
-/// Checks and appends every batch; none if the producer wants no answer.
+/// What comes of a produce request.
+#[derive(Debug)]
+pub enum Beginning {
+    /// The answer, once every batch is safe, lost or late.
+    Answer(Begun),
+    /// The producer wants no answer.
+    Silence,
+    /// The producer wants no answer, but something was refused: the end of its connection is the
+    /// only way to tell it to look for the leader, as with Kafka.
+    Close(ErrorCode),
+}
+
+/// Checks and appends every batch.
 pub async fn begin(
     broker: &Arc<BrokerState>,
     context: &RequestContext,
     version: i16,
     request: ProduceRequest,
-) -> Option<Begun> {
+) -> Beginning {
     let acks = match request.acks {
         0 => Some(Acks::None),
         1 => Some(Acks::Leader),
@@ -111,9 +123,11 @@ pub async fn begin(
         topics.push(answer);
     }
     if acks == Some(Acks::None) {
-        return None;
+        let mut outcomes = completion.outcomes().into_iter();
+        let refused = outcomes.find(|outcome| outcome.code != ErrorCode::None);
+        return refused.map_or(Beginning::Silence, |outcome| Beginning::Close(outcome.code));
     }
-    Some(Begun {
+    Beginning::Answer(Begun {
         version,
         listener: Arc::clone(&context.listener),
         timeout: Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0)),
@@ -220,7 +234,8 @@ fn prepare(
     let wanted = Codec::for_topic(config.compression_type).filter(|wanted| *wanted != codec);
     let mut bytes = match wanted {
         Some(wanted) => {
-            let again = records::recompress(data, wanted).map_err(invalid)?;
+            let most = config.max_message_bytes as usize;
+            let again = records::recompress(data, wanted, most).map_err(invalid)?;
             BytesMut::from(&again[..])
         }
         None => BytesMut::from(&data[..]),
@@ -231,7 +246,7 @@ fn prepare(
         batch::patch_max_timestamp_log_append(&mut bytes, now_ms).map_err(damaged)?;
         append_time_ms = now_ms;
     } else {
-        check_timestamps(summary.max_timestamp, config, now_ms)?;
+        check_timestamps(&summary, config, now_ms)?;
         if summary.header.max_timestamp != summary.max_timestamp {
             let kind = TimestampType::CreateTime;
             batch::set_max_timestamp(&mut bytes, kind, summary.max_timestamp).map_err(damaged)?;
@@ -245,20 +260,27 @@ fn prepare(
     })
 }
 
-fn check_timestamps(max: i64, config: &TopicConfig, now_ms: i64) -> Result<(), Refusal> {
-    if max < 0 {
-        return Ok(());
-    }
+/// Each record's timestamp counts (KIP-937), so the oldest and the newest do.
+fn check_timestamps(
+    summary: &records::Summary,
+    config: &TopicConfig,
+    now_ms: i64,
+) -> Result<(), Refusal> {
+    let (min, max) = (summary.min_timestamp, summary.max_timestamp);
     let ahead = max.saturating_sub(now_ms);
-    let behind = now_ms.saturating_sub(max);
-    if ahead > config.timestamp_after_max_ms || behind > config.timestamp_before_max_ms {
-        let message = format!(
-            "timestamp {max} is out of range: it must lie within {} ms before and {} ms after {now_ms}",
-            config.timestamp_before_max_ms, config.timestamp_after_max_ms
-        );
-        return Err((ErrorCode::InvalidTimestamp, Some(message)));
-    }
-    Ok(())
+    let behind = now_ms.saturating_sub(min);
+    let wrong = if max >= 0 && ahead > config.timestamp_after_max_ms {
+        max
+    } else if min >= 0 && behind > config.timestamp_before_max_ms {
+        min
+    } else {
+        return Ok(());
+    };
+    let message = format!(
+        "timestamp {wrong} is out of range: it must lie within {} ms before and {} ms after {now_ms}",
+        config.timestamp_before_max_ms, config.timestamp_after_max_ms
+    );
+    Err((ErrorCode::InvalidTimestamp, Some(message)))
 }
 
 impl Begun {
@@ -350,4 +372,51 @@ fn partition_answer(
         .with_log_append_time_ms(outcome.append_time_ms)
         .with_log_start_offset(outcome.log_start.0)
         .with_error_message(message.map(|text| StrBytes::from_string(text.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_model::CompressionType;
+    use holdfast_wire::build::{BatchBuilder, Record};
+
+    use super::*;
+
+    fn batch(codec: Codec, records: &[(i64, &[u8])]) -> Bytes {
+        let mut builder = BatchBuilder::new(codec);
+        for (timestamp, value) in records {
+            let record = Record {
+                timestamp: *timestamp,
+                ..Record::value(value)
+            };
+            builder.push(&record).unwrap();
+        }
+        builder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_batch_that_outgrows_the_limit_when_recompressed_is_refused() {
+        let kind = CompressionType::Uncompressed;
+        let config = TopicConfig {
+            compression_type: kind,
+            ..TopicConfig::default()
+        };
+        let zeros = vec![0u8; 20 << 20];
+        let small = batch(Codec::Zstd, &[(1, &zeros[..])]);
+        assert!(small.len() < 100_000);
+        let (code, _) = prepare(&small, 9, &config, 1).unwrap_err();
+        assert_eq!(code, ErrorCode::MessageTooLarge);
+    }
+
+    #[test]
+    fn one_old_record_among_new_ones_is_too_old() {
+        let config = TopicConfig {
+            timestamp_before_max_ms: 1000,
+            ..TopicConfig::default()
+        };
+        let now = 1_000_000;
+        let mixed = batch(Codec::None, &[(now - 5000, &b"a"[..]), (now, &b"b"[..])]);
+        let (code, _) = prepare(&mixed, 9, &config, now).unwrap_err();
+        assert_eq!(code, ErrorCode::InvalidTimestamp);
+        prepare(&batch(Codec::None, &[(-1, &b"a"[..])]), 9, &config, now).unwrap();
+    }
 }

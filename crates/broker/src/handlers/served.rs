@@ -1,5 +1,6 @@
 //! The handlers behind a real broker: a cluster of one, asked over its socket.
 
+mod every_version;
 mod one_broker;
 
 use holdfast_model::ErrorCode;
@@ -30,13 +31,17 @@ const TOPIC: &str = "served";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_answers_every_api() {
     let mut broker = OneBroker::start().await;
+    every_version::api_versions(&mut broker).await;
     let id = topics(&mut broker).await;
+    every_version::metadata(&mut broker).await;
+    every_version::refused_batches(&mut broker).await;
     producers(&mut broker).await;
     // Times out of order: the third record is the newest.
     for times in [[1000, 900].as_slice(), &[3000, 1500], &[2000]] {
         broker.produce(TOPIC, 0, times).await;
     }
     offsets(&mut broker).await;
+    every_version::fetches(&mut broker, id).await;
     epochs(&mut broker).await;
     deleted_records(&mut broker).await;
     settings(&mut broker).await;
@@ -56,6 +61,8 @@ async fn a_broker_answers_every_api() {
         ErrorCode::UnknownTopicOrPartition.code()
     );
     assert_eq!(broker.ask(6, &delete).await.responses[0].error_code, 100);
+    assert_ne!(topics(&mut broker).await, id);
+    every_version::forgotten_id(&mut broker, id).await;
     broker.stop().await;
 }
 
@@ -115,6 +122,9 @@ async fn producers(broker: &mut OneBroker) {
     let second = broker.ask(0, &request).await;
     assert_eq!((first.error_code, first.producer_epoch), (0, 0));
     assert!(second.producer_id.0 > first.producer_id.0);
+    for version in 1..=4 {
+        assert_eq!(broker.ask(version, &request).await.error_code, 0);
+    }
     let group = FindCoordinatorRequest::default().with_key(text("g"));
     let answer = broker.ask(2, &group).await;
     assert_eq!(answer.error_code, ErrorCode::CoordinatorNotAvailable.code());
@@ -165,6 +175,9 @@ async fn epochs(broker: &mut OneBroker) {
         let request = OffsetForLeaderEpochRequest::default()
             .with_replica_id(BrokerId(-1))
             .with_topics(vec![topic]);
+        // The oldest and the newest version are answered too.
+        broker.ask(2, &request).await;
+        broker.ask(3, &request).await;
         let answer = broker.ask(4, &request).await;
         let row = &answer.topics[0].partitions[0];
         (row.error_code, row.leader_epoch, row.end_offset)
@@ -192,6 +205,8 @@ async fn deleted_records(broker: &mut OneBroker) {
     };
     assert_eq!(delete(3).await, (0, 3));
     assert_eq!(delete(6).await, (ErrorCode::OffsetOutOfRange.code(), -1));
+    assert_eq!(delete(1).await, (0, 3));
+    assert_eq!(delete(-2).await, (ErrorCode::OffsetOutOfRange.code(), -1));
     // The batch of offset 3 begins with the newest record, which is deleted now.
     assert_eq!(list(broker, 10, -2).await, (0, 3, -1, 0));
     assert_eq!(list(broker, 10, -3).await, (0, 4, 2000, 0));

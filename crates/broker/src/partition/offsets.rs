@@ -48,7 +48,8 @@ impl Partition {
         }
     }
 
-    /// The largest epoch not above the one asked for, and where it ends.
+    /// The largest epoch not above the one asked for, and where it ends; none if it never was, as
+    /// far as is known here.
     pub fn epoch_end(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
         let state = self.state.lock();
         let log = state.role.log();
@@ -59,7 +60,8 @@ impl Partition {
         {
             return Some((epoch, log.log_end()));
         }
-        log.epochs().end_of(epoch, log.log_end())
+        log.epochs()
+            .end_of(epoch, log.leader_epoch(), log.log_end())
     }
 
     /// The epoch of the batch at an offset.

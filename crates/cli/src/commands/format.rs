@@ -7,9 +7,8 @@ use std::str::FromStr;
 use anyhow::Context;
 use clap::Args;
 use holdfast_broker::serve::{self, Document, Voter};
-use holdfast_model::{BrokerId, ClusterId, RecoveryGeneration};
+use holdfast_model::{BrokerId, RecoveryGeneration};
 use holdfast_runtime::config::HostPort;
-use uuid::Uuid;
 
 use crate::output;
 use crate::text::ClusterName;
@@ -40,7 +39,12 @@ pub(crate) struct Format {
     #[arg(long, value_name = "FILE")]
     formation: Option<PathBuf>,
     /// The id of the cluster to join, for a broker that is not in a formation document
-    #[arg(long, value_name = "ID", conflicts_with = "formation")]
+    #[arg(
+        long,
+        value_name = "ID",
+        allow_hyphen_values = true,
+        conflicts_with = "formation"
+    )]
     cluster_id: Option<ClusterName>,
     /// How often that cluster was recovered by `holdfast recover`; brokers name the number when they
     /// refuse a disk
@@ -136,7 +140,7 @@ fn read_document(path: &Path) -> anyhow::Result<String> {
 }
 
 fn write_document(voters: Vec<Voter>, path: Option<&Path>) -> anyhow::Result<()> {
-    let cluster = ClusterId(Uuid::new_v4());
+    let cluster = crate::text::draw_cluster_id();
     let text = Document::new(cluster, voters)?.render()?;
     let Some(path) = path else {
         output::print(&text)?;

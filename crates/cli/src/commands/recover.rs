@@ -64,7 +64,7 @@ pub(crate) struct Apply {
     #[arg(long, value_name = "DIR")]
     data_dir: PathBuf,
     /// The id of the cluster, in full, to show that this cluster is meant; asked for on a terminal
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     cluster_id: Option<ClusterName>,
 }
 

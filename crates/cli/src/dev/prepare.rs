@@ -9,11 +9,10 @@ use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 use holdfast_broker::serve::{self, Document, Voter};
-use holdfast_model::{BrokerId, ClusterId, RecoveryGeneration, TopicConfig};
+use holdfast_model::{BrokerId, RecoveryGeneration, TopicConfig};
 use holdfast_runtime::config::{Config, HostPort, Listener, Rpc, Topics};
 use holdfast_runtime::memory_limit::MemoryLimit;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::layout::{BROKERS, Layout, zone};
 
@@ -197,7 +196,7 @@ fn document(layout: &Layout, brokers: u16) -> anyhow::Result<String> {
             zone: Some(zone(broker).to_owned()),
         }
     };
-    let cluster = ClusterId(Uuid::new_v4());
+    let cluster = crate::text::draw_cluster_id();
     let text = Document::new(cluster, (0..voters(brokers)).map(voter).collect())?.render()?;
     replace(&path, &text)?;
     Ok(text)

@@ -26,6 +26,16 @@ impl FromStr for ClusterName {
     }
 }
 
+/// Draws an id whose text never looks like a flag: it is typed in commands.
+pub(crate) fn draw() -> ClusterId {
+    loop {
+        let id = ClusterId(Uuid::new_v4());
+        if !id.to_string().starts_with('-') {
+            return id;
+        }
+    }
+}
+
 fn from_base64(text: &str) -> Option<u128> {
     if text.len() != 22 {
         return None;

@@ -213,6 +213,16 @@ impl Controller {
         self.reports.remove(&old.id);
     }
 
+    /// The refusal of a request by a process that is not the registered one.
+    fn stale(draft: &Draft, id: BrokerId, epoch: BrokerEpoch) -> Option<Outcome> {
+        let current = draft.image().brokers.get(&id);
+        let stale = current.is_none_or(|record| record.epoch != epoch);
+        stale.then(|| {
+            let message = format!("broker {id} is not registered as {epoch}");
+            refuse(ErrorCode::StaleBrokerEpoch, message)
+        })
+    }
+
     /// A broker is about to stop: it leaves ISRs and leaderships wherever others can do without it.
     pub(super) fn shut_down(
         &mut self,
@@ -221,16 +231,8 @@ impl Controller {
         epoch: BrokerEpoch,
         now: Monotonic,
     ) -> Outcome {
-        if draft
-            .image()
-            .brokers
-            .get(&id)
-            .is_none_or(|record| record.epoch != epoch)
-        {
-            return refuse(
-                ErrorCode::StaleBrokerEpoch,
-                format!("broker {id} is not registered as {epoch}"),
-            );
+        if let Some(refusal) = Self::stale(draft, id, epoch) {
+            return refusal;
         }
         if draft
             .image()
@@ -263,16 +265,8 @@ impl Controller {
         partitions: &[(TopicPartition, LeaderEpoch)],
         now: Monotonic,
     ) -> Outcome {
-        if draft
-            .image()
-            .brokers
-            .get(&id)
-            .is_none_or(|record| record.epoch != epoch)
-        {
-            return refuse(
-                ErrorCode::StaleBrokerEpoch,
-                format!("broker {id} is not registered as {epoch}"),
-            );
+        if let Some(refusal) = Self::stale(draft, id, epoch) {
+            return refusal;
         }
         for (at, leader_epoch) in partitions {
             let Some(record) = draft.image().partition(*at).cloned() else {
@@ -307,16 +301,8 @@ impl Controller {
         epoch: BrokerEpoch,
         count: u32,
     ) -> Outcome {
-        if draft
-            .image()
-            .brokers
-            .get(&broker)
-            .is_none_or(|record| record.epoch != epoch)
-        {
-            return refuse(
-                ErrorCode::StaleBrokerEpoch,
-                format!("broker {broker} is not registered as {epoch}"),
-            );
+        if let Some(refusal) = Self::stale(draft, broker, epoch) {
+            return refusal;
         }
         let first = draft.image().next_producer_id;
         match first.checked_add(i64::from(count.clamp(1, 100_000))) {

@@ -216,3 +216,26 @@ fn apply(
     })?;
     Ok(Some(value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_grow_and_shrink_and_nothing_else_does() {
+        let after = |key, present, operation| {
+            apply(config::topic_key(key).unwrap(), present, &operation).map_err(|f| f.code)
+        };
+        let append = |text: &str| ConfigOperation::Append(text.to_owned());
+        let subtract = ConfigOperation::Subtract("delete".to_owned());
+        let shown = |text: &str| Ok(Some(text.to_owned()));
+        assert_eq!(
+            after("cleanup.policy", "delete", append("delete")),
+            shown("delete")
+        );
+        assert_eq!(after("cleanup.policy", "delete", subtract), shown(""));
+        let refused = Err(ErrorCode::InvalidConfig);
+        assert_eq!(after("cleanup.policy", "delete", append("burn")), refused);
+        assert_eq!(after("retention.ms", "1", append("2")), refused);
+    }
+}

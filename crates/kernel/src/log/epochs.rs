@@ -66,9 +66,21 @@ impl EpochHistory {
     }
 
     /// The largest epoch not above the one asked for, and where it ends: what
-    /// `OffsetForLeaderEpoch` answers.
-    pub fn end_of(&self, epoch: LeaderEpoch, log_end: Offset) -> Option<(LeaderEpoch, Offset)> {
-        let index = self.starts.iter().rposition(|entry| entry.epoch <= epoch)?;
+    /// `OffsetForLeaderEpoch` answers. An epoch older than all that are held ended before the first
+    /// of them. None if it never was: below zero, or newer than the newest known, `newest`.
+    pub fn end_of(
+        &self,
+        epoch: LeaderEpoch,
+        newest: LeaderEpoch,
+        log_end: Offset,
+    ) -> Option<(LeaderEpoch, Offset)> {
+        if epoch < LeaderEpoch(0) || epoch > newest {
+            return None;
+        }
+        let Some(index) = self.starts.iter().rposition(|entry| entry.epoch <= epoch) else {
+            let first = self.starts.first().map(|first| first.start);
+            return Some((epoch, first.unwrap_or(log_end)));
+        };
         let end = self
             .starts
             .get(index + 1)
@@ -207,15 +219,16 @@ mod tests {
     #[test]
     fn the_end_of_an_epoch_is_the_start_of_the_next() {
         let log = history(&[(1, 0), (3, 50)]);
-        assert_eq!(
-            log.end_of(LeaderEpoch(2), Offset(80)),
-            Some((LeaderEpoch(1), Offset(50)))
-        );
-        assert_eq!(
-            log.end_of(LeaderEpoch(9), Offset(80)),
-            Some((LeaderEpoch(3), Offset(80)))
-        );
-        assert_eq!(log.end_of(LeaderEpoch(0), Offset(80)), None);
+        let end_of = |log: &EpochHistory, epoch| {
+            let end = log.end_of(LeaderEpoch(epoch), LeaderEpoch(9), Offset(80));
+            end.map(|(epoch, end)| (epoch.0, end.0))
+        };
+        assert_eq!(end_of(&log, 2), Some((1, 50)));
+        assert_eq!(end_of(&log, 9), Some((3, 80)));
+        assert_eq!(end_of(&log, 10), None, "nobody led it yet");
+        assert_eq!(end_of(&log, -1), None);
+        assert_eq!(end_of(&log, 0), Some((0, 0)), "older than all that is held");
+        assert_eq!(end_of(&EpochHistory::default(), 0), Some((0, 80)));
     }
 
     #[test]

@@ -235,4 +235,10 @@ mod tests {
             SequenceCheck::Refused(ErrorCode::InvalidProducerEpoch)
         );
     }
+
+    #[test]
+    fn a_producer_that_nobody_remembers_goes_on_where_it_is() {
+        let table = ProducerTable::default();
+        assert_eq!(table.check(&batch(3, 777, 5, 0)), SequenceCheck::Next);
+    }
 }

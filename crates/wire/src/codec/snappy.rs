@@ -1,7 +1,7 @@
 //! Snappy in both forms that clients send: raw, and in the framing of snappy-java (a header of 16
 //! bytes, then blocks with their compressed length in front).
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 use super::{Codec, Error, invalid, too_large};
 use crate::cursor::Cursor;
@@ -126,9 +126,9 @@ impl Read for Reader<'_> {
 }
 
 /// Writes the framing that Java clients write.
-pub(super) fn write(input: &mut dyn Read, out: &mut Vec<u8>) -> io::Result<()> {
-    out.extend_from_slice(&MAGIC);
-    out.extend_from_slice(&VERSIONS);
+pub(super) fn write(input: &mut dyn Read, out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(&MAGIC)?;
+    out.write_all(&VERSIONS)?;
     let mut encoder = snap::raw::Encoder::new();
     let mut plain = Vec::with_capacity(BLOCK_BYTES);
     loop {
@@ -140,7 +140,7 @@ pub(super) fn write(input: &mut dyn Read, out: &mut Vec<u8>) -> io::Result<()> {
             return Ok(());
         }
         let block = encoder.compress_vec(&plain).map_err(io::Error::other)?;
-        out.extend_from_slice(&(block.len() as u32).to_be_bytes());
-        out.extend_from_slice(&block);
+        out.write_all(&(block.len() as u32).to_be_bytes())?;
+        out.write_all(&block)?;
     }
 }

@@ -19,7 +19,7 @@ fn text(bytes: usize) -> Vec<u8> {
 
 /// Compressed zeros that expand to `bytes`, built without holding them.
 fn bomb(codec: Codec, bytes: u64) -> Vec<u8> {
-    compress_stream(codec, &mut io::repeat(0).take(bytes)).unwrap()
+    compress_stream(codec, &mut io::repeat(0).take(bytes), usize::MAX).unwrap()
 }
 
 fn count_output(codec: Codec, data: &[u8], cap: u64) -> Result<u64, Error> {

@@ -8,8 +8,8 @@ use crate::codec::{self, Codec};
 
 /// The same batch with its records compressed by another codec; offsets, timestamps and producer
 /// fields stay. The batch itself comes back, uncopied, if it has that codec already. The records
-/// must have been validated before.
-pub fn recompress(batch: &Bytes, codec: Codec) -> Result<Bytes, Error> {
+/// must have been validated before. A batch that would get larger than `most` bytes is an error.
+pub fn recompress(batch: &Bytes, codec: Codec, most: usize) -> Result<Bytes, Error> {
     let header = BatchHeader::parse_whole(batch)?;
     let current = header.attributes.codec()?;
     if current == codec {
@@ -17,16 +17,9 @@ pub fn recompress(batch: &Bytes, codec: Codec) -> Result<Bytes, Error> {
     }
     let payload = batch.get(HEADER_BYTES..).unwrap_or_default();
     let mut reader = codec::reader(current, payload, codec::output_cap(payload.len()))?;
-    let records = codec::compress_stream(codec, &mut reader)?;
+    let most = most.min(batch::LARGEST_BYTES).saturating_sub(HEADER_BYTES);
+    let records = codec::compress_stream(codec, &mut reader, most)?;
     let size = HEADER_BYTES.saturating_add(records.len());
-    if size > batch::LARGEST_BYTES {
-        let value = i64::try_from(size).unwrap_or(i64::MAX);
-        return Err(batch::Error::Field {
-            field: "recompressed size",
-            value,
-        }
-        .into());
-    }
     let attributes = header.attributes.with_codec(codec);
     let mut out = BytesMut::with_capacity(size);
     out.put_i64(header.base_offset.0);

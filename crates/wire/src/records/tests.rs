@@ -120,7 +120,7 @@ proptest! {
             let null_keys = records.iter().filter(|r| r.key.is_none()).count();
             prop_assert_eq!(summary.null_keys as usize, null_keys);
             prop_assert_eq!(&collect(&batch).unwrap(), &records);
-            let again = recompress(&batch, Codec::ALL[other]).unwrap();
+            let again = recompress(&batch, Codec::ALL[other], usize::MAX).unwrap();
             prop_assert_eq!(validate_produced(&again).unwrap().max_timestamp, latest);
             prop_assert_eq!(&collect(&again).unwrap(), &records);
         }
@@ -337,7 +337,7 @@ fn recompressing_keeps_every_other_field() {
     patch_base_offset(&mut batch, Offset(1000)).unwrap();
     let batch = batch.freeze();
     let before = BatchHeader::parse(&batch).unwrap();
-    let zstd = recompress(&batch, Codec::Zstd).unwrap();
+    let zstd = recompress(&batch, Codec::Zstd, usize::MAX).unwrap();
     let after = BatchHeader::parse(&zstd).unwrap();
     crate::batch::verify_crc(&zstd).unwrap();
     assert_eq!(after.attributes.codec().unwrap(), Codec::Zstd);
@@ -349,7 +349,9 @@ fn recompressing_keeps_every_other_field() {
     };
     assert_eq!(same, before);
     assert_eq!(
-        recompress(&batch, Codec::Gzip).unwrap().as_ptr(),
+        recompress(&batch, Codec::Gzip, usize::MAX)
+            .unwrap()
+            .as_ptr(),
         batch.as_ptr()
     );
 }
@@ -368,4 +370,22 @@ fn a_visitor_may_stop() {
     })
     .unwrap();
     assert_eq!(seen, 2);
+}
+
+#[test]
+fn recompressing_keeps_headers_with_one_name_in_order() {
+    let header = |value: &[u8]| (b"k".to_vec(), Some(value.to_vec()));
+    let records = [Owned {
+        key: None,
+        value: None,
+        headers: vec![header(b"2"), (b"a".to_vec(), None), header(b"1")],
+        timestamp: 5,
+    }];
+    let batch = build(Codec::Gzip, &records);
+    for codec in [Codec::None, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+        let again = recompress(&batch, codec, usize::MAX).unwrap();
+        assert_eq!(collect(&again).unwrap(), records);
+        let short = recompress(&batch, codec, crate::batch::HEADER_BYTES + 3).unwrap_err();
+        assert_eq!(short.code(), holdfast_model::ErrorCode::MessageTooLarge);
+    }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use holdfast_model::{BrokerId, CompressionType, ErrorCode, LeaderEpoch, Offset, TopicPartition};
 use holdfast_wire::fetch_response::EpochEnd;
 
+use super::super::locate;
 use super::Resolved;
 use super::session::Wanted;
 use crate::partition::{Offsets, Partition, ReadLimit, Reading};
@@ -122,7 +123,7 @@ async fn one(
     };
     let partition = broker.replica(at)?;
     let offsets = partition.offsets();
-    check_epoch(wanted.leader_epoch, &offsets)?;
+    locate::check_epoch(wanted.leader_epoch, offsets.leader_epoch)?;
     if !may_read(partition.config().compression_type, limits.version) {
         return Err(ErrorCode::UnsupportedCompressionType);
     }
@@ -131,7 +132,7 @@ async fn one(
         log_start: offsets.log_start.0,
         ..Gathered::failed(ErrorCode::None)
     };
-    if let Some(diverging) = diverging(&partition, wanted) {
+    if let Some(diverging) = diverging(&partition, wanted, &offsets)? {
         gathered.diverging = Some(diverging);
         return Ok(gathered);
     }
@@ -177,28 +178,24 @@ fn may_read(topic: CompressionType, version: i16) -> bool {
     topic != CompressionType::Zstd || version >= ZSTD_FROM
 }
 
-fn check_epoch(given: i32, offsets: &Offsets) -> Result<(), ErrorCode> {
-    match given {
-        -1 => Ok(()),
-        epoch if epoch < offsets.leader_epoch.0 => Err(ErrorCode::FencedLeaderEpoch),
-        epoch if epoch > offsets.leader_epoch.0 => Err(ErrorCode::UnknownLeaderEpoch),
-        _ => Ok(()),
-    }
-}
-
 /// Where a reader's history leaves ours, if it gave the epoch of its last record.
-fn diverging(partition: &Partition, wanted: &Wanted) -> Option<EpochEnd> {
+fn diverging(
+    partition: &Partition,
+    wanted: &Wanted,
+    offsets: &Offsets,
+) -> Result<Option<EpochEnd>, ErrorCode> {
     if wanted.last_epoch < 0 {
-        return None;
+        return Ok(None);
     }
     let (epoch, end) = partition
         .epoch_end(LeaderEpoch(wanted.last_epoch))
-        .unwrap_or((LeaderEpoch::UNKNOWN, Offset(-1)));
+        .filter(|_| wanted.offset >= offsets.log_start.0)
+        .ok_or(ErrorCode::OffsetOutOfRange)?;
     let agrees = epoch.0 == wanted.last_epoch && end.0 >= wanted.offset;
-    (!agrees).then_some(EpochEnd {
+    Ok((!agrees).then_some(EpochEnd {
         epoch: epoch.0,
         end_offset: end.0,
-    })
+    }))
 }
 
 /// An in-sync replica in the consumer's zone that has what it asks for, unless the leader is there.

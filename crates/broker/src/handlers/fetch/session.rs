@@ -49,7 +49,6 @@ pub struct FetchSessions {
 #[derive(Debug, Default)]
 struct Sessions {
     by_id: HashMap<i32, (Arc<Mutex<Session>>, Monotonic)>,
-    last_id: i32,
 }
 
 #[derive(Debug)]
@@ -176,16 +175,7 @@ impl Sessions {
                 }
             };
         }
-        loop {
-            self.last_id = if self.last_id == i32::MAX {
-                1
-            } else {
-                self.last_id + 1
-            };
-            if !self.by_id.contains_key(&self.last_id) {
-                break;
-            }
-        }
+        let id = self.unused_id();
         let mut session = Session {
             uses_ids,
             next_epoch: 1,
@@ -195,12 +185,28 @@ impl Sessions {
         };
         wanted.iter().cloned().for_each(|one| session.put(one));
         let session = Arc::new(Mutex::new(session));
-        self.by_id.insert(self.last_id, (Arc::clone(&session), now));
+        self.by_id.insert(id, (Arc::clone(&session), now));
         Context {
-            id: self.last_id,
+            id,
             session: Some(session),
             incremental: false,
             wanted,
+        }
+    }
+}
+
+impl Sessions {
+    /// Drawn, not counted: a consumer of this broker's last life must not meet the session of
+    /// another consumer under the number it remembers.
+    fn unused_id(&self) -> i32 {
+        let mut drawn = Uuid::new_v4().as_u128();
+        loop {
+            let id = (drawn as u32 >> 1) as i32;
+            if id != 0 && !self.by_id.contains_key(&id) {
+                return id;
+            }
+            // Two billion numbers for a thousand sessions: this ends soon.
+            drawn = Uuid::new_v4().as_u128();
         }
     }
 }

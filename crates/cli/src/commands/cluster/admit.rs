@@ -35,7 +35,7 @@ pub(crate) struct Admit {
     #[arg(long, value_name = "HOST:PORT")]
     address: Option<HostPort>,
     /// Refuse to do anything in another cluster than this
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     cluster_id: Option<ClusterName>,
     /// Give the disk a vote in the metadata quorum, even if no older disk of its broker has one
     #[arg(long)]

@@ -83,3 +83,33 @@ fn a_batch_decided_on_another_image_is_skipped_as_a_whole() {
     assert!(!office.image.apply_batch(&late));
     assert!(office.image.partition(AT).is_some());
 }
+
+#[test]
+fn dry_runs_of_settings_and_growth_change_nothing() {
+    let mut office = Office::with_topic();
+    let before = office.image.clone();
+    let alterations = vec![AlterConfig {
+        resource: ConfigResource::Topic("t".to_owned()),
+        replace_all: false,
+        operations: vec![(
+            "retention.ms".to_owned(),
+            ConfigOperation::Set("5".to_owned()),
+        )],
+    }];
+    let outcome = office.ask(&Command::AlterConfigs {
+        alterations,
+        validate_only: true,
+    });
+    assert_eq!(outcome, Outcome::ConfigsAltered(vec![Ok(())]));
+    let topics = vec![CreatePartitionsRequest {
+        name: "t".to_owned(),
+        count: 3,
+        assignments: None,
+    }];
+    let outcome = office.ask(&Command::CreatePartitions {
+        topics,
+        validate_only: true,
+    });
+    assert_eq!(outcome, Outcome::PartitionsCreated(vec![Ok(())]));
+    assert_eq!(office.image.topics, before.topics);
+}

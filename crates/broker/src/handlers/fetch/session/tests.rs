@@ -149,3 +149,39 @@ fn a_full_cache_gives_up_only_idle_sessions() {
     );
     assert_eq!(sessions.len(), SLOTS);
 }
+
+#[test]
+fn sessions_of_two_lives_of_a_broker_do_not_meet() {
+    let ids = || -> std::collections::HashSet<i32> {
+        let sessions = FetchSessions::default();
+        let open = |_| {
+            let opened = sessions.open(&request(0, 0, &[0]), 12, Monotonic(0));
+            opened.expect("created").id()
+        };
+        (0..10).map(open).collect()
+    };
+    assert!(ids().is_disjoint(&ids()));
+}
+
+#[test]
+fn ids_and_names_do_not_mix_either_way_and_epoch_0_replaces() {
+    let sessions = FetchSessions::default();
+    let now = Monotonic(0);
+    let id = sessions
+        .open(&request(0, 0, &[0]), 13, now)
+        .expect("created")
+        .id();
+    let mixed = sessions.open(&request(id, 1, &[]), 12, now).err();
+    assert_eq!(mixed, Some(ErrorCode::FetchSessionTopicIdError));
+    sessions
+        .open(&request(id, 1, &[]), 13, now)
+        .expect("the epoch was not spent");
+    let other = sessions
+        .open(&request(id, 0, &[1]), 13, now)
+        .expect("replaced")
+        .id();
+    assert_ne!(id, other);
+    let gone = sessions.open(&request(id, 2, &[]), 13, now).err();
+    assert_eq!(gone, Some(ErrorCode::FetchSessionIdNotFound));
+    assert_eq!((sessions.len(), next_epoch(i32::MAX)), (1, 1));
+}
