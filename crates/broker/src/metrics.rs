@@ -48,10 +48,30 @@ pub struct BrokerMetrics {
     pub replicas: Gauge,
     /// Bytes in the tail cache.
     pub tail_bytes: Gauge,
+    /// Partitions that nobody leads; counted where the controller is.
+    pub leaderless: Gauge,
+    /// Free bytes of the data directory's file system.
+    pub disk_available: Gauge,
+    /// Bytes of the log's database.
+    pub disk_used: Gauge,
+    /// 1 while appends are refused because the disk is down to its reserve.
+    pub disk_at_reserve: Gauge,
+    /// The term of the metadata quorum.
+    pub quorum_term: Gauge,
+    /// 1 on the leader of the quorum.
+    pub quorum_leads: Gauge,
+    /// 1 where a leader of the quorum is known.
+    pub quorum_has_leader: Gauge,
+    /// Entries applied here.
+    pub quorum_applied: Gauge,
+    /// 1 while neither a controller nor another broker answers.
+    pub isolated: Gauge,
     /// Connections of clients.
     pub connections: Gauge,
     /// Requests answered, by API.
     pub requests: Family<ApiLabel, Counter>,
+    /// From a produce request's append to the last of its batches being safe.
+    pub commit_wait: Histogram,
     /// From the last byte of a request to the first of its answer, by API.
     pub request_seconds: Family<ApiLabel, Histogram>,
 }
@@ -70,6 +90,8 @@ impl BrokerMetrics {
         let traffic = metrics.area("traffic");
         let partition = metrics.area("partition");
         let request = metrics.area("request");
+        let disk = metrics.area("disk");
+        let quorum = metrics.area("quorum");
         Self {
             duplicates: traffic.counter("duplicate_batches", "Retried batches answered again"),
             truncations: replica.counter("truncations", "Logs cut to what their leader shares"),
@@ -99,11 +121,30 @@ impl BrokerMetrics {
             leaders: partition.gauge("leaders", "Partitions led here"),
             replicas: partition.gauge("replicas", "Replicas here"),
             tail_bytes: traffic.bytes_gauge("tail", "Newest batches held in memory"),
+            leaderless: partition.gauge(
+                "leaderless",
+                "Partitions of the cluster without a leader; counted by the controller",
+            ),
+            disk_available: disk.bytes_gauge("available", "Free on the data's file system"),
+            disk_used: disk.bytes_gauge("used", "Taken by the log's database"),
+            disk_at_reserve: disk.gauge("at_reserve", "1 while appends are refused for space"),
+            quorum_term: quorum.gauge("term", "Term of the metadata quorum"),
+            quorum_leads: quorum.gauge("leads", "1 on its leader, the controller"),
+            quorum_has_leader: quorum.gauge("has_leader", "1 where its leader is known"),
+            quorum_applied: quorum.gauge("applied", "Entries applied here"),
+            isolated: quorum.gauge(
+                "isolated",
+                "1 while neither a controller nor another broker answers",
+            ),
             connections: request.gauge("connections", "Open connections of clients"),
             requests: request.register(
                 "answered",
                 "Requests answered, by API",
                 Family::<ApiLabel, Counter>::default(),
+            ),
+            commit_wait: request.latency(
+                "commit_wait",
+                "From a produce request's append until its batches are safe",
             ),
             request_seconds: request.register_with_unit(
                 "duration",

@@ -88,6 +88,38 @@ impl Upkeep {
         metrics
             .tail_bytes
             .set(self.partitions.environment().tail.held() as i64);
+        self.cluster_gauges();
+    }
+
+    /// The disk, the quorum, and what the controller alone counts.
+    fn cluster_gauges(&self) {
+        let environment = self.partitions.environment();
+        let (metrics, store) = (&environment.metrics, &environment.store);
+        let size = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
+        metrics.disk_available.set(size(store.available_bytes()));
+        if let Ok(used) = store.disk_bytes() {
+            metrics.disk_used.set(size(used));
+        }
+        metrics.disk_at_reserve.set(store.is_at_reserve().into());
+        metrics.isolated.set(environment.isolated.is_set().into());
+        let quorum = self.controller.quorum();
+        let status = quorum.status();
+        let leads = status.leader == Some(environment.replica);
+        metrics.quorum_term.set(size(status.term));
+        metrics.quorum_leads.set(leads.into());
+        metrics
+            .quorum_has_leader
+            .set(status.leader.is_some().into());
+        metrics.quorum_applied.set(size(status.high_watermark));
+        let leaderless = if leads {
+            let image = quorum.image();
+            let topics = image.topics.iter();
+            let partitions = topics.flat_map(|(_, topic)| &topic.partitions);
+            partitions.filter(|record| record.leader.is_none()).count()
+        } else {
+            0
+        };
+        metrics.leaderless.set(leaderless as i64);
     }
 
     /// Carries leaders' wishes for other ISRs to the controller.

@@ -118,6 +118,11 @@ impl Disk {
         })
     }
 
+    /// Free bytes, when it last looked.
+    pub(crate) fn available(&self) -> u64 {
+        self.available.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn is_refusing(&self) -> bool {
         self.refusing.load(Ordering::Relaxed)
     }

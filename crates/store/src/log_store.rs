@@ -226,6 +226,11 @@ impl LogStore {
         crate::disk::directory_bytes(&self.shared.options.database_path())
     }
 
+    /// Free bytes of the file system, as of at most a tenth of a second ago.
+    pub fn available_bytes(&self) -> u64 {
+        self.shared.disk.available()
+    }
+
     /// Whether appends are refused because the disk is down to its reserve.
     pub fn is_at_reserve(&self) -> bool {
         self.shared.disk.is_refusing()

@@ -184,6 +184,11 @@ impl ControllerClient {
         answer.is_ok()
     }
 
+    /// The quorum as seen from here.
+    pub fn quorum(&self) -> &Quorum {
+        &self.quorum
+    }
+
     /// This node's own office, if it is open.
     pub fn office(&self) -> &OfficeHandle {
         &self.office

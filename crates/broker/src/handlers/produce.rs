@@ -286,8 +286,12 @@ fn check_timestamps(
 impl Begun {
     /// Waits until every batch is safe, lost or late, and answers.
     pub async fn answer(self, broker: &Arc<BrokerState>) -> ProduceResponse {
+        let begun = broker.clock.monotonic();
         // Late batches stay in the log; the producer's retry finds them there.
         let _late = tokio::time::timeout(self.timeout, self.completion.wait()).await;
+        let waited = broker.clock.monotonic().since(begun);
+        let metrics = &broker.environment().metrics;
+        metrics.commit_wait.observe(waited.as_secs_f64());
         let mut outcomes = self.completion.outcomes().into_iter();
         let mut endpoints = Vec::new();
         let mut responses = Vec::with_capacity(self.topics.len());
