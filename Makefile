@@ -13,6 +13,9 @@ SEEDS ?= 10000
 TRIALS ?= 100
 FAULT ?= kill
 
+# RocksDB is compiled once, into the cache (.ci/rocksdb says where and why); every build links it.
+CARGO_WITH = lib="$$(.ci/rocksdb)" && ROCKSDB_LIB_DIR="$$lib" ROCKSDB_STATIC=1
+
 .DEFAULT_GOAL := help
 .PHONY: help needs build dev test sim bench-failover bench-produce bench-start fmt lint
 
@@ -46,7 +49,7 @@ needs: ## Check for what a build needs, and install or name what is missing
 
 build: needs ## Build the holdfast binary
 	@[ -x $(HOLDFAST) ] || echo 'the first build compiles RocksDB and takes a while' >&2
-	cargo build --release --locked --package holdfast-cli
+	$(CARGO_WITH) cargo build --release --locked --package holdfast-cli
 
 dev: build ## Run three brokers on this machine; BASE_PORT and BROKERS change the usual
 	@exec $(HOLDFAST) dev --base-port $(BASE_PORT) $(if $(BROKERS),--brokers $(BROKERS))
@@ -55,25 +58,25 @@ test: needs ## Run the tests
 	tests/run
 
 sim: ## Simulate the cluster with faults; SEEDS=N runs N of them
-	cargo run --release --locked --package holdfast-sim --bin holdfast-sim -- $(SEEDS)
+	$(CARGO_WITH) cargo run --release --locked --package holdfast-sim --bin holdfast-sim -- $(SEEDS)
 
 bench-failover: build ## Measure failover under load; TRIALS=N, FAULT=kill, pause or stop
 	tests/setup
-	HOLDFAST_BIN=$(HOLDFAST) cargo run --release --locked --package holdfast-tests --bin failover \
+	$(CARGO_WITH) HOLDFAST_BIN=$(HOLDFAST) cargo run --release --locked --package holdfast-tests --bin failover \
 		-- $(TRIALS) $(FAULT)
 
 bench-produce: build ## Measure CPU by produced GiB, and what an acknowledgement takes
 	tests/setup
-	HOLDFAST_BIN=$(HOLDFAST) cargo run --release --locked --package holdfast-tests \
+	$(CARGO_WITH) HOLDFAST_BIN=$(HOLDFAST) cargo run --release --locked --package holdfast-tests \
 		--bin produce_cost
 
 bench-start: build ## Measure how soon a started cluster takes records, empty and full (32 GB of disk)
 	tests/setup
-	HOLDFAST_BIN=$(HOLDFAST) cargo run --release --locked --package holdfast-tests --bin start_time
+	$(CARGO_WITH) HOLDFAST_BIN=$(HOLDFAST) cargo run --release --locked --package holdfast-tests --bin start_time
 
 fmt: ## Format the code
 	cargo fmt --all
 
 lint: needs ## Check format and lints
 	cargo fmt --all --check
-	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+	$(CARGO_WITH) cargo clippy --release --locked --workspace --all-targets -- -D warnings
