@@ -12,6 +12,7 @@ use holdfast_runtime::config::Config;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
+use crate::answer_memory::AnswerMemory;
 use crate::controller::ControllerClient;
 use crate::environment::Environment;
 use crate::handlers::fetch::FetchSessions;
@@ -44,6 +45,8 @@ pub struct BrokerState {
     pub controller: ControllerClient,
     /// The memory budget.
     pub budget: MemoryBudget,
+    /// How large answers are lately.
+    pub answer_memory: AnswerMemory,
     /// Incremental fetch sessions.
     pub fetch_sessions: FetchSessions,
     /// Producer ids that were allotted to this broker and not handed out: (next, end).
@@ -63,15 +66,10 @@ impl BrokerState {
         self.quorum.image()
     }
 
-    /// The image as clients should see it: a broker that hears from nobody does not call itself the
-    /// leader of what it cannot acknowledge alone.
-    pub fn shown_image(&self) -> Arc<ClusterImage> {
-        let image = self.image();
-        if self.environment().isolated.is_set() {
-            Arc::new(without_leader(&image, self.id()))
-        } else {
-            image
-        }
+    /// This broker, while it hears from nobody: clients are not told that it leads what it cannot
+    /// acknowledge alone ([`shown_leader`]).
+    pub fn aside(&self) -> Option<BrokerId> {
+        self.environment().isolated.is_set().then(|| self.id())
     }
 
     /// This broker's number.
@@ -124,23 +122,13 @@ impl BrokerState {
     }
 }
 
-/// The image without the leaderships of a broker that other brokers could have taken over.
-fn without_leader(image: &ClusterImage, broker: BrokerId) -> ClusterImage {
-    let mut shown = image.clone();
-    let leads = |record: &PartitionRecord| record.leader == Some(broker) && record.isr.len() > 1;
-    for (id, topic) in image.topics.iter() {
-        if !topic.partitions.iter().any(leads) {
-            continue;
-        }
-        let Some(topic) = shown.topics.get_mut(id) else {
-            continue;
-        };
-        let topic = Arc::make_mut(topic);
-        for record in topic.partitions.iter_mut().filter(|record| leads(record)) {
-            record.leader = None;
-        }
-    }
-    shown
+/// The leader of a partition as clients are told: not a broker that stands aside, unless nobody else
+/// could have taken over.
+pub fn shown_leader(record: &PartitionRecord, aside: Option<BrokerId>) -> Option<BrokerId> {
+    let alone = record.isr.len() <= 1;
+    record
+        .leader
+        .filter(|leader| alone || Some(*leader) != aside)
 }
 
 #[cfg(test)]
@@ -151,22 +139,13 @@ mod tests {
     #[test]
     fn a_broker_that_hears_from_nobody_keeps_only_what_it_leads_alone() {
         let mut image = testing::image();
-        testing::put_topic(&mut image, 7, "orders", 2);
-        let id = testing::topic_id(7);
-        let topic = Arc::make_mut(image.topics.get_mut(&id).unwrap());
-        let me = topic.partitions[0].leader.unwrap();
-        for record in &mut topic.partitions {
-            record.leader = Some(me);
-            record.isr.extend(record.isr.clone());
-        }
-        topic.partitions[1].isr.truncate(1);
-        let shown = without_leader(&image, me);
-        let shown = &shown.topics.get(&id).unwrap().partitions;
-        let leaders: Vec<_> = shown.iter().map(|record| record.leader).collect();
-        assert_eq!(leaders, [None, Some(me)]);
-        assert_eq!(
-            image.topics.get(&id).unwrap().partitions[0].leader,
-            Some(me)
-        );
+        testing::put_topic(&mut image, 7, "orders", 1);
+        let mut record = image.topic_by_name("orders").unwrap().partitions[0].clone();
+        let leader = record.leader;
+        assert_eq!(shown_leader(&record, leader), leader, "it is alone");
+        record.isr.extend(record.elr.clone());
+        assert_eq!(shown_leader(&record, leader), None);
+        assert_eq!(shown_leader(&record, None), leader);
+        assert_eq!(shown_leader(&record, Some(BrokerId(9))), leader);
     }
 }

@@ -24,7 +24,14 @@ struct Inner {
     /// Bounded by the number of live heartbeats: each removes its row when dropped.
     loops: Mutex<BTreeMap<u64, Loop>>,
     next: AtomicU64,
-    readiness: Mutex<Result<(), String>>,
+    readiness: Mutex<Readiness>,
+}
+
+#[derive(Debug)]
+struct Readiness {
+    now: Result<(), String>,
+    /// Nothing that is said any more counts.
+    is_final: bool,
 }
 
 #[derive(Debug)]
@@ -51,7 +58,10 @@ impl Probes {
                 clock,
                 loops: Mutex::new(BTreeMap::new()),
                 next: AtomicU64::new(0),
-                readiness: Mutex::new(Err("starting".to_owned())),
+                readiness: Mutex::new(Readiness {
+                    now: Err("starting".to_owned()),
+                    is_final: false,
+                }),
             }),
         }
     }
@@ -76,12 +86,24 @@ impl Probes {
 
     /// Says that the broker serves clients.
     pub fn set_ready(&self) {
-        *self.inner.readiness.lock() = Ok(());
+        self.say(Ok(()), false);
     }
 
     /// Says that the broker does not serve clients, and why.
     pub fn set_not_ready(&self, reason: impl Into<String>) {
-        *self.inner.readiness.lock() = Err(reason.into());
+        self.say(Err(reason.into()), false);
+    }
+
+    /// Says that the broker stops: nothing makes it ready again.
+    pub fn set_stopping(&self) {
+        self.say(Err("stopping".to_owned()), true);
+    }
+
+    fn say(&self, now: Result<(), String>, is_final: bool) {
+        let mut readiness = self.inner.readiness.lock();
+        if !readiness.is_final {
+            *readiness = Readiness { now, is_final };
+        }
     }
 
     /// Whether every watched loop was touched within its bound.
@@ -115,7 +137,7 @@ impl Probes {
 
     /// Whether the broker said that it serves clients.
     pub fn readiness(&self) -> Answer {
-        match &*self.inner.readiness.lock() {
+        match &self.inner.readiness.lock().now {
             Ok(()) => Answer {
                 ok: true,
                 text: "ready\n".to_owned(),
@@ -193,5 +215,8 @@ mod tests {
                 text: "not ready: fenced by the controller\n".to_owned()
             }
         );
+        probes.set_stopping();
+        probes.set_ready();
+        assert_eq!(probes.readiness().text, "not ready: stopping\n");
     }
 }

@@ -15,7 +15,7 @@ use holdfast_wire::messages::{
 
 use super::text::topic_name;
 use super::{Operation, RequestContext};
-use crate::state::BrokerState;
+use crate::state::{BrokerState, shown_leader};
 
 /// Partitions of one page at most, Kafka's `max.request.partition.size.limit`.
 const PAGE: usize = 2_000;
@@ -30,11 +30,13 @@ pub fn handle(
     context: &RequestContext,
     request: &DescribeTopicPartitionsRequest,
 ) -> DescribeTopicPartitionsResponse {
-    describe(&broker.shown_image(), context, request)
+    describe(&broker.image(), broker.aside(), context, request)
 }
 
+/// `aside` is the broker that does not call itself a leader now.
 fn describe(
     image: &ClusterImage,
+    aside: Option<BrokerId>,
     context: &RequestContext,
     request: &DescribeTopicPartitionsRequest,
 ) -> DescribeTopicPartitionsResponse {
@@ -63,6 +65,7 @@ fn describe(
         .clamp(1, PAGE);
     let mut page = Page {
         image,
+        aside,
         context,
         left: limit,
         topics: Vec::new(),
@@ -85,6 +88,7 @@ fn describe(
 /// A page that is being filled.
 struct Page<'a> {
     image: &'a ClusterImage,
+    aside: Option<BrokerId>,
     context: &'a RequestContext,
     left: usize,
     topics: Vec<DescribeTopicPartitionsResponseTopic>,
@@ -146,7 +150,7 @@ impl Page<'_> {
         index: usize,
         record: &PartitionRecord,
     ) -> DescribeTopicPartitionsResponsePartition {
-        let leader = record.leader.filter(|id| self.reaches(*id));
+        let leader = shown_leader(record, self.aside).filter(|id| self.reaches(*id));
         let members = |list: &[holdfast_kernel::image::IsrMember]| {
             ids(list.iter().map(|member| member.replica.broker))
         };

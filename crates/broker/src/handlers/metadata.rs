@@ -15,7 +15,7 @@ use holdfast_wire::messages::{BrokerId, MetadataRequest, MetadataResponse, Topic
 use uuid::Uuid;
 
 use super::{Operation, RequestContext, describe_cluster, describe_topic_partitions, is_internal};
-use crate::state::BrokerState;
+use crate::state::{BrokerState, shown_leader};
 
 /// The versions that tell what a client may do to the cluster.
 const CLUSTER_OPERATIONS: std::ops::RangeInclusive<i16> = 8..=10;
@@ -28,6 +28,8 @@ const LISTENER_NOT_FOUND_FROM: i16 = 6;
 #[derive(Clone, Copy, Debug)]
 struct Shown {
     version: i16,
+    /// The broker that does not call itself a leader now.
+    aside: Option<holdfast_model::BrokerId>,
     /// With what the client may do to them.
     operations: bool,
 }
@@ -51,9 +53,10 @@ pub async fn handle(
     if may_create {
         create_missing(broker, context, &asked).await;
     }
-    let image = broker.shown_image();
+    let image = broker.image();
     let shown = Shown {
         version,
+        aside: broker.aside(),
         operations: request.include_topic_authorized_operations,
     };
     let topics = if everything {
@@ -212,7 +215,7 @@ fn describe(
         .with_is_internal(is_internal(&topic.name))
         .with_partitions(
             partitions
-                .map(|(index, record)| partition(image, context, shown.version, index, record))
+                .map(|(index, record)| partition(image, context, shown, index, record))
                 .collect(),
         )
 }
@@ -220,7 +223,7 @@ fn describe(
 fn partition(
     image: &ClusterImage,
     context: &RequestContext,
-    version: i16,
+    shown: Shown,
     index: usize,
     record: &PartitionRecord,
 ) -> MetadataResponsePartition {
@@ -230,11 +233,14 @@ fn partition(
         let broker = image.brokers.get(id).filter(|broker| !broker.fenced);
         broker.is_some_and(|broker| broker.endpoint(&context.listener).is_some())
     };
-    let leader = record.leader.filter(reachable);
-    let elsewhere = record.leader.is_some_and(|id| lives(&id));
+    let leads = shown_leader(record, shown.aside);
+    let leader = leads.filter(reachable);
+    let elsewhere = leads.is_some_and(|id| lives(&id));
     let code = match leader {
         Some(_) => ErrorCode::None,
-        None if elsewhere && version >= LISTENER_NOT_FOUND_FROM => ErrorCode::ListenerNotFound,
+        None if elsewhere && shown.version >= LISTENER_NOT_FOUND_FROM => {
+            ErrorCode::ListenerNotFound
+        }
         None => ErrorCode::LeaderNotAvailable,
     };
     let ids = |list: &mut dyn Iterator<Item = holdfast_model::BrokerId>| {
@@ -265,6 +271,7 @@ mod tests {
 
     const SHOWN: Shown = Shown {
         version: 13,
+        aside: None,
         operations: false,
     };
 
@@ -279,7 +286,8 @@ mod tests {
             (5, ErrorCode::LeaderNotAvailable),
             (6, ErrorCode::ListenerNotFound),
         ] {
-            let row = partition(&image, &context, version, 0, &record);
+            let shown = Shown { version, ..SHOWN };
+            let row = partition(&image, &context, shown, 0, &record);
             assert_eq!((row.error_code, row.leader_id.0), (code.code(), -1));
             assert_eq!(row.offline_replicas.len(), 3);
         }

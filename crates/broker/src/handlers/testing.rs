@@ -21,7 +21,7 @@ pub(super) fn context() -> RequestContext {
 }
 
 /// The id of the topic with a number.
-pub(crate) fn topic_id(number: u128) -> TopicId {
+pub(super) fn topic_id(number: u128) -> TopicId {
     TopicId(Uuid::from_u128(number))
 }
 

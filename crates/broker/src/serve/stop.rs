@@ -37,7 +37,7 @@ impl Broker {
                 }
             }
         };
-        self.probes.set_not_ready("stopping");
+        self.probes.set_stopping();
         let stopped = match &replaced {
             None => self.hand_over().await,
             Some(_) => Stopped::WithLeaderships,

@@ -40,7 +40,7 @@ fn walk(topics: &[&str], limit: i32) -> (Vec<(String, i32)>, usize) {
     let mut found = Vec::new();
     let mut next = request(topics, limit);
     for page in 1..=20 {
-        let answer = describe(&image, &context(), &next);
+        let answer = describe(&image, None, &context(), &next);
         response::encode_message(1, Api::DescribeTopicPartitions, 0, &answer).unwrap();
         let mut on_page = 0;
         for topic in &answer.topics {
@@ -84,7 +84,7 @@ fn pages_of_any_size_show_every_partition_once_in_order() {
 
 #[test]
 fn a_partition_shows_its_eligible_leaders_and_who_is_offline() {
-    let answer = describe(&topics(), &context(), &request(&["b"], 10));
+    let answer = describe(&topics(), None, &context(), &request(&["b"], 10));
     let partition = &answer.topics[0].partitions[1];
     let plain = |list: &[messages::BrokerId]| list.iter().map(|id| id.0).collect::<Vec<_>>();
     assert_eq!((partition.leader_id.0, partition.leader_epoch), (0, 4));
@@ -103,6 +103,7 @@ fn a_partition_shows_its_eligible_leaders_and_who_is_offline() {
 fn topics_that_are_not_there_are_told_by_name() {
     let answer = describe(
         &topics(),
+        None,
         &context(),
         &request(&["a", "gone", "not/a/name"], 10),
     );
@@ -117,13 +118,13 @@ fn topics_that_are_not_there_are_told_by_name() {
 #[test]
 fn cursors_of_clients_are_not_trusted() {
     let bad = after(request(&["a"], 10), "a", -1);
-    let answer = describe(&topics(), &context(), &bad);
+    let answer = describe(&topics(), None, &context(), &bad);
     assert_eq!(
         answer.topics[0].error_code,
         ErrorCode::InvalidRequest.code()
     );
     let far = after(request(&["a", "b"], 10), "a", i32::MAX);
-    let answer = describe(&topics(), &context(), &far);
+    let answer = describe(&topics(), None, &context(), &far);
     assert_eq!(answer.topics[0].partitions.len(), 0);
     assert_eq!(answer.topics[1].partitions.len(), 2);
     assert!(answer.next_cursor.is_none());

@@ -10,7 +10,7 @@ use super::super::locate;
 use super::Resolved;
 use super::session::Wanted;
 use crate::partition::{Offsets, Partition, ReadLimit, Reading};
-use crate::state::BrokerState;
+use crate::state::{BrokerState, shown_leader};
 
 /// Consumers may read from followers from this version on.
 const FOLLOWERS_FROM: i16 = 11;
@@ -266,10 +266,10 @@ fn failed(broker: &BrokerState, resolved: &Resolved, code: ErrorCode) -> Gathere
         ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch
     );
     if asks_elsewhere && let Some(at) = resolved.at() {
-        let image = broker.shown_image();
+        let image = broker.image();
         gathered.new_leader = image.partition(at).and_then(|record| {
             Some(NewLeader {
-                id: record.leader?,
+                id: shown_leader(record, broker.aside())?,
                 epoch: record.leader_epoch,
             })
         });
