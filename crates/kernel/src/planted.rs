@@ -20,6 +20,8 @@ pub enum Planted {
     PendingIsrCounted,
     /// A waiter is completed by its offset alone, whatever the epoch.
     WaiterByOffset,
+    /// Retention goes by the wall clock, however far it jumped ahead.
+    TrustWallClock,
 }
 
 /// Every bug that the kernel can carry.
@@ -31,4 +33,5 @@ pub const ALL: &[Planted] = &[
     Planted::JoinBelowEpochStart,
     Planted::PendingIsrCounted,
     Planted::WaiterByOffset,
+    Planted::TrustWallClock,
 ];

@@ -37,6 +37,8 @@ pub enum FaultKind {
     Wipe,
     /// A disk is set back to an older state.
     RollBack,
+    /// A machine's wall clock jumps, ahead or back.
+    ClockJump,
 }
 
 /// How a fault ends.
@@ -52,6 +54,8 @@ pub enum Repair {
     Elect,
     /// An empty disk takes the place of one that is foreign to the cluster.
     Replace(usize),
+    /// A machine's clock shows the true time again.
+    Clock(usize),
 }
 
 /// Every kind, evenly mixed.
@@ -73,4 +77,5 @@ pub const FAULTS: &[(FaultKind, u32)] = &[
     (FaultKind::ReplaceTopic, 1),
     (FaultKind::Wipe, 2),
     (FaultKind::RollBack, 2),
+    (FaultKind::ClockJump, 3),
 ];

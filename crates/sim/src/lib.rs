@@ -8,6 +8,7 @@
 //! Invariants: a run is a function of profile, seed and planted bug alone; the brokers see nothing
 //! of the oracle. `docs/simulation.md` says what is modelled and how to read the output.
 
+pub mod clock;
 pub mod context;
 pub mod disk;
 pub mod event;

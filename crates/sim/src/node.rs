@@ -5,13 +5,14 @@ mod control;
 use std::collections::BTreeMap;
 
 use holdfast_kernel::image::ClusterImage;
-use holdfast_kernel::log::{ReplicaLog, SegmentLimits};
+use holdfast_kernel::log::{ReplicaLog, TrustedWall};
 use holdfast_kernel::replica::{IsrProposal, PartitionView};
 use holdfast_model::{
     BrokerEpoch, BrokerId, Incarnation, Monotonic, Offset, ReplicaId, TopicPartition,
 };
 
 use crate::Time;
+use crate::clock::{self, WallClock};
 use crate::context::{Context, Local};
 use crate::disk::{Disk, Op};
 use crate::event::Endpoint;
@@ -31,6 +32,8 @@ pub struct Node {
     pub paused_until: Time,
     /// Until then its disk is slow.
     pub slow_until: Time,
+    /// The wall clock of its machine.
+    pub clock: WallClock,
 }
 
 /// A running process.
@@ -48,8 +51,13 @@ pub struct Process {
     pub may_stop: bool,
     /// The controller takes its disk for a copy.
     shut_out: bool,
+    /// The controller asks where its logs end.
+    report_wanted: bool,
     started: Time,
     rate: u64,
+    /// How far the machine's wall clock is believed.
+    wall: TrustedWall,
+    retention_due: Monotonic,
     heartbeat_due: Monotonic,
     asked: BTreeMap<u64, Asked>,
 }
@@ -61,6 +69,9 @@ enum Asked {
     Isr(TopicPartition, IsrProposal),
     Shutdown,
 }
+
+/// Time between looks for expired segments, nanoseconds.
+const RETENTION: u64 = 100_000_000;
 
 /// Requests that a process remembers; older ones are forgotten and asked again.
 const ASKED: usize = 64;
@@ -74,6 +85,7 @@ impl Node {
             process: None,
             paused_until: 0,
             slow_until: 0,
+            clock: WallClock::default(),
         }
     }
 
@@ -101,9 +113,14 @@ impl Node {
     pub fn start(&mut self, ctx: &mut Context<'_>) {
         self.disk.start.0 += 1;
         let number = ctx.rng.next_u64();
+        // A process believes the wall time at its start, so a machine sets its clock before: see
+        // docs/simulation.md.
+        self.clock.put_right();
+        let wall_ms = self.clock.wall_ms(ctx.now);
         let planted = ctx.settings.planted;
+        let limits = ctx.settings.segment_limits();
         let replicas = self.disk.logs().map(|(at, stored)| {
-            let log = stored.restore(SegmentLimits::default());
+            let log = stored.restore(limits);
             (
                 *at,
                 Replica::new(*at, log, stored.entries().to_vec(), planted),
@@ -124,8 +141,11 @@ impl Node {
             stopping: None,
             may_stop: false,
             shut_out: false,
+            report_wanted: false,
             started: ctx.now,
             rate: ctx.rng.within((900, 1100)),
+            wall: TrustedWall::new(wall_ms, Monotonic(0), clock::SLACK, planted),
+            retention_due: Monotonic(0),
             heartbeat_due: Monotonic(0),
             asked: BTreeMap::new(),
         });
@@ -190,7 +210,7 @@ impl Node {
                             replica.on_synced(end, local, ctx);
                         });
                     }
-                    let limits = SegmentLimits::default();
+                    let limits = ctx.settings.segment_limits();
                     let log: Option<ReplicaLog> =
                         self.disk.log(at).map(|stored| stored.restore(limits));
                     if let Some(log) = log {
@@ -215,10 +235,12 @@ impl Node {
 
     /// The timer.
     pub fn on_tick(&mut self, ctx: &mut Context<'_>) {
+        let wall_ms = self.clock.wall_ms(ctx.now);
         let Some(process) = &mut self.process else {
             return;
         };
         process.refresh(ctx.now);
+        process.retain(wall_ms, ctx);
         let start = self.disk.start;
         if !self.disk.shut_out {
             process.on_tick(start, ctx);
@@ -239,6 +261,19 @@ impl Node {
 impl Process {
     fn refresh(&mut self, now: Time) {
         self.local.now = Monotonic((now - self.started) * self.rate);
+    }
+
+    /// Now and then has every leader drop what has expired, by a wall clock that is believed only
+    /// as far as it can be.
+    fn retain(&mut self, wall_ms: i64, ctx: &mut Context<'_>) {
+        if self.local.now < self.retention_due {
+            return;
+        }
+        self.retention_due = Monotonic(self.local.now.0 + RETENTION);
+        let now_ms = self.wall.now(wall_ms, self.local.now);
+        for replica in self.replicas.values_mut() {
+            replica.retain(now_ms, &self.local, ctx);
+        }
     }
 
     /// Works on one replica.

@@ -28,6 +28,7 @@ pub struct Oracle {
     fresh: Vec<(TopicPartition, BatchInfo)>,
     violation: Option<Violation>,
     acknowledged: u64,
+    expired: u64,
 }
 
 impl Oracle {
@@ -44,6 +45,11 @@ impl Oracle {
     /// How many batches came below a high watermark.
     pub fn committed(&self) -> usize {
         self.ledgers.values().map(Ledger::len).sum()
+    }
+
+    /// How many batches leaders let expire.
+    pub fn expired(&self) -> u64 {
+        self.expired
     }
 
     /// Notes a broken promise; the first one counts.
@@ -136,6 +142,23 @@ impl Oracle {
         if let Some(lost) = batches.iter().find(|info| ledger.holds(info)).copied() {
             self.broken("INV-KNOWN-HW-KEPT", || {
                 format!("{at}: {node} gives up committed {lost:?}")
+            });
+        }
+    }
+
+    /// A leader lets batches expire by time, of which none may be newer than a moment of true time.
+    pub fn expires(
+        &mut self,
+        at: TopicPartition,
+        node: usize,
+        batches: &[BatchInfo],
+        newest_ms: i64,
+    ) {
+        self.expired += batches.len() as u64;
+        let young = batches.iter().find(|info| info.max_timestamp > newest_ms);
+        if let Some(young) = young.copied() {
+            self.broken("INV-NOT-EXPIRED-EARLY", || {
+                format!("{at}: {node} lets {young:?} expire, where {newest_ms} is the newest due")
             });
         }
     }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use holdfast_model::{BatchInfo, BrokerId, ErrorCode, LeaderEpoch, Offset, TopicPartition};
 
 use crate::Time;
+use crate::clock;
 use crate::event::Endpoint;
 use crate::message::{Message, Produce};
 use crate::rng::Rng;
@@ -71,7 +72,7 @@ impl Producer {
             base_offset: Offset(0),
             last_offset: Offset(i64::from(count) - 1),
             leader_epoch: LeaderEpoch(0),
-            max_timestamp: (now / 1000) as i64,
+            max_timestamp: clock::true_ms(now),
             producer_id: if self.idempotent {
                 self.index as i64
             } else {

@@ -1,8 +1,11 @@
 //! How hostile a run is: named mixes of faults, and the settings that a seed draws from them.
 
+use holdfast_kernel::log::SegmentLimits;
 use holdfast_kernel::planted::Planted;
+use holdfast_model::TopicConfig;
 
 use crate::Time;
+use crate::clock;
 use crate::fault::{FAULTS, FaultKind};
 use crate::rng::Rng;
 
@@ -29,6 +32,8 @@ pub struct Profile {
     pub sync_us: (u64, u64),
     /// `min.insync.replicas` at the start.
     pub min_isr: (u64, u64),
+    /// `retention.ms`, where records expire by time at all.
+    pub retention_ms: Option<(u64, u64)>,
 }
 
 /// What one run goes by.
@@ -80,9 +85,15 @@ pub struct Settings {
     pub fault_length_us: (u64, u64),
     /// Kinds of faults by weight.
     pub weights: Vec<(FaultKind, u32)>,
+    /// By what logs are cut into segments, and leaders let them expire.
+    pub topic_config: TopicConfig,
 }
 
 const MS: u64 = 1_000;
+
+/// A retention that passes within a run, milliseconds. It leaves room for the slack of a clock, so
+/// that a record that expires too early is known by its age.
+const RETENTION_MS: (u64, u64) = (1_500, 3_000);
 
 /// The mixes that ordinary seeds rotate through.
 pub const PROFILES: &[Profile] = &[
@@ -97,6 +108,7 @@ pub const PROFILES: &[Profile] = &[
         late_us: 200 * MS,
         sync_us: (MS, 6 * MS),
         min_isr: (1, 3),
+        retention_ms: Some(RETENTION_MS),
     },
     Profile {
         name: "crashes",
@@ -115,6 +127,7 @@ pub const PROFILES: &[Profile] = &[
         late_us: 200 * MS,
         sync_us: (MS, 20 * MS),
         min_isr: (1, 2),
+        retention_ms: None,
     },
     Profile {
         name: "network",
@@ -136,6 +149,7 @@ pub const PROFILES: &[Profile] = &[
         late_us: 200 * MS,
         sync_us: (MS, 5 * MS),
         min_isr: (1, 2),
+        retention_ms: None,
     },
     Profile {
         name: "disks",
@@ -155,6 +169,7 @@ pub const PROFILES: &[Profile] = &[
         late_us: 200 * MS,
         sync_us: (MS, 15 * MS),
         min_isr: (1, 2),
+        retention_ms: None,
     },
     Profile {
         name: "administration",
@@ -176,9 +191,11 @@ pub const PROFILES: &[Profile] = &[
         late_us: 200 * MS,
         sync_us: (MS, 8 * MS),
         min_isr: (1, 3),
+        retention_ms: None,
     },
     LAGGING,
     LATE,
+    CLOCKS,
 ];
 
 /// Slow links and disks, short-lived leaders, followers far behind: logs that differ, and high
@@ -201,6 +218,7 @@ pub const LAGGING: Profile = Profile {
     late_us: 200 * MS,
     sync_us: (2 * MS, 40 * MS),
     min_isr: (1, 2),
+    retention_ms: None,
 };
 
 /// Many copies and many late messages between processes that die and return at once: what was said
@@ -223,6 +241,31 @@ pub const LATE: Profile = Profile {
     late_us: 1_500 * MS,
     sync_us: (MS, 10 * MS),
     min_isr: (1, 2),
+    retention_ms: None,
+};
+
+/// Wall clocks that jump ahead and back while records expire by time, and leaders that change.
+pub const CLOCKS: Profile = Profile {
+    name: "clocks",
+    weights: &[
+        (FaultKind::ClockJump, 12),
+        (FaultKind::Crash, 4),
+        (FaultKind::Resign, 3),
+        (FaultKind::Pause, 2),
+        (FaultKind::Isolate, 2),
+        (FaultKind::SlowDisk, 2),
+        (FaultKind::DeleteRecords, 1),
+        (FaultKind::ControllerChange, 1),
+    ],
+    fault_interval_us: (50 * MS, 500 * MS),
+    fault_length_us: (100 * MS, 2_000 * MS),
+    loss: 5,
+    reorder: 5,
+    delay_us: (100, 2 * MS),
+    late_us: 200 * MS,
+    sync_us: (MS, 10 * MS),
+    min_isr: (1, 2),
+    retention_ms: Some(RETENTION_MS),
 };
 
 impl Profile {
@@ -265,6 +308,38 @@ impl Profile {
             fault_interval_us: self.fault_interval_us,
             fault_length_us: self.fault_length_us,
             weights: self.weights.to_vec(),
+            topic_config: self.topic_config(rng),
         }
+    }
+
+    /// Where records expire, segments are small: a run has many of them.
+    fn topic_config(&self, rng: &mut Rng) -> TopicConfig {
+        let Some(retention_ms) = self.retention_ms else {
+            return TopicConfig {
+                retention_ms: -1,
+                ..TopicConfig::default()
+            };
+        };
+        TopicConfig {
+            retention_ms: rng.within(retention_ms) as i64,
+            segment_bytes: rng.within((300, 2_000)),
+            segment_ms: rng.within((100, 600)) as i64,
+            ..TopicConfig::default()
+        }
+    }
+}
+
+impl Settings {
+    /// Where logs are cut into segments.
+    pub fn segment_limits(&self) -> SegmentLimits {
+        SegmentLimits {
+            bytes: self.topic_config.segment_bytes,
+            age_ms: self.topic_config.segment_ms,
+        }
+    }
+
+    /// The newest timestamp that may expire by now, milliseconds since 1970.
+    pub fn newest_expired_ms(&self, now: Time) -> i64 {
+        clock::latest_trusted_ms(now) - self.topic_config.retention_ms
     }
 }

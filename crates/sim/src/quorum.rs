@@ -178,8 +178,7 @@ impl Quorum {
         now: Time,
     ) -> Option<HeartbeatAnswer> {
         let controller = self.controller.as_mut()?;
-        let sessions = controller.sessions_mut();
-        Some(sessions.heartbeat(&self.image, broker, epoch, ready, monotonic(now)))
+        Some(controller.heartbeat(&self.image, broker, epoch, ready, monotonic(now)))
     }
 
     /// The controller finds that no process listens at a broker's address.

@@ -6,7 +6,7 @@ pub mod upkeep;
 
 use std::collections::BTreeMap;
 
-use holdfast_kernel::log::{ReplicaLog, SegmentLimits};
+use holdfast_kernel::log::ReplicaLog;
 use holdfast_kernel::planted::Planted;
 use holdfast_kernel::replica::{Follower, Leader, LeaderOptions, PartitionView, Waiters};
 use holdfast_model::{
@@ -247,10 +247,6 @@ impl Replica {
             .batches
             .partition_point(|info| info.end_offset() <= high_watermark);
         if cutting { &[] } else { &self.batches[..to] }
-    }
-
-    fn limits() -> SegmentLimits {
-        SegmentLimits::default()
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Report {
     pub acknowledged: u64,
     /// Batches that came below a high watermark.
     pub committed: u64,
+    /// Batches that leaders let expire, each as often as a leader did.
+    pub expired: u64,
     /// Partitions that lost every disk that could lead them.
     pub stranded: u64,
     /// Virtual time at the end, microseconds.

@@ -134,6 +134,7 @@ impl World {
             faults: self.faults,
             acknowledged: self.oracle.acknowledged(),
             committed: self.oracle.committed() as u64,
+            expired: self.oracle.expired(),
             stranded: self.stranded as u64,
             ended: self.now,
             lines: self.trace.into_lines(),

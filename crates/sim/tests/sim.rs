@@ -86,7 +86,7 @@ fn is_caught(bug: Planted, profile: &'static str, by: &[&str]) {
 #[test]
 fn thousands_of_seeds_keep_every_promise_and_make_progress_once_healed() {
     quiet();
-    let (mut acknowledged, mut stranded, mut faults) = (0, 0, 0);
+    let (mut acknowledged, mut stranded, mut faults, mut expired) = (0, 0, 0, 0);
     for seed in 0..SEEDS {
         let profile = Profile::of_seed(seed);
         let report = holdfast_sim::run(profile, seed, Planted::None, Mode::Quiet);
@@ -103,10 +103,14 @@ fn thousands_of_seeds_keep_every_promise_and_make_progress_once_healed() {
         acknowledged += report.acknowledged;
         stranded += report.stranded;
         faults += report.faults;
+        expired += report.expired;
     }
-    println!("{SEEDS} seeds: {faults} faults, {acknowledged} acknowledged, {stranded} stranded");
+    println!(
+        "{SEEDS} seeds: {faults} faults, {acknowledged} acknowledged, {expired} expired, \
+         {stranded} stranded"
+    );
     // A simulator that does nothing finds nothing.
-    assert!(acknowledged > SEEDS * 50 && faults > SEEDS * 3);
+    assert!(acknowledged > SEEDS * 50 && faults > SEEDS * 3 && expired > SEEDS);
     assert!(
         stranded * 100 < SEEDS,
         "{stranded} partitions lost every disk"
@@ -189,4 +193,13 @@ fn a_pending_isr_counted_toward_the_minimum_is_caught() {
 #[test]
 fn a_waiter_that_outlives_a_change_of_leader_is_caught() {
     is_caught(Planted::WaiterByOffset, "lagging", &["INV-ACK-BELOW-HW"]);
+}
+
+#[test]
+fn a_leader_that_believes_a_clock_that_jumped_is_caught() {
+    is_caught(
+        Planted::TrustWallClock,
+        "clocks",
+        &["INV-NOT-EXPIRED-EARLY"],
+    );
 }

@@ -93,6 +93,11 @@ impl Process {
                 };
                 self.ask(Some(Asked::Shutdown), command, ctx);
             }
+            Some(_) if self.report_wanted => {
+                self.report_wanted = false;
+                let command = Command::Register(self.describe(start));
+                self.ask(None, command, ctx);
+            }
             Some(_) => {}
         }
     }
@@ -163,6 +168,9 @@ impl Process {
     }
 
     pub(super) fn on_heard(&mut self, epoch: BrokerEpoch, answer: HeartbeatAnswer) {
+        if let HeartbeatAnswer::Known { report, .. } = answer {
+            self.report_wanted = report;
+        }
         if answer == HeartbeatAnswer::Unknown && self.local.registration == Some(epoch) {
             // Another registration has taken this one's place, or the answer overtook the commit.
             let broker = self.local.replica.broker;

@@ -142,7 +142,8 @@ impl Replica {
             );
             return;
         };
-        if let Err(reason) = follower.on_append(header, batches, Self::limits()) {
+        let limits = ctx.settings.segment_limits();
+        if let Err(reason) = follower.on_append(header, batches, limits) {
             ctx.send(
                 local.node,
                 from,

@@ -66,7 +66,8 @@ impl Replica {
                 last_offset,
             } => (base_offset, last_offset),
             SequenceCheck::Next => {
-                let placed = leader.append(produce.info, Self::limits(), local.now);
+                let limits = ctx.settings.segment_limits();
+                let placed = leader.append(produce.info, limits, local.now);
                 let high_watermark = leader.high_watermark();
                 ctx.oracle.appended(self.at, &placed);
                 ctx.ops.push(Op::Append(self.at, placed, high_watermark));
@@ -169,6 +170,12 @@ impl Replica {
         let from = self
             .batches
             .partition_point(|info| info.end_offset() <= sender.next);
+        if from == self.batches.len() && sender.next < leader.log().log_end() {
+            // What comes next was deleted meanwhile, to the last batch: the follower begins anew.
+            leader.close(broker);
+            sender.give_up(now);
+            return;
+        }
         let room = sender.next.0 - acked.0 < WINDOW;
         let take = if room { ctx.settings.append_batches } else { 0 };
         let batches: Vec<BatchInfo> = self.batches[from..].iter().take(take).copied().collect();

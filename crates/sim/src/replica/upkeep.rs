@@ -1,9 +1,10 @@
 //! What a replica does as time passes and as its disk syncs.
 
+use holdfast_kernel::log::retention;
 use holdfast_kernel::replica::IsrProposal;
 use holdfast_model::{LeaderEpoch, Offset};
 
-use super::{Replica, Role};
+use super::{PartitionName, Replica, Role};
 use crate::context::{Context, Local};
 use crate::disk::Op;
 
@@ -56,8 +57,7 @@ impl Replica {
         let Role::Leader(leader) = &mut self.role else {
             return None;
         };
-        let too_slow = leader.own_lag(local.now).as_micros() > u128::from(ctx.settings.lag_us);
-        if too_slow && ctx.rng.chance(200) {
+        if leader.should_resign(local.now) && ctx.rng.chance(200) {
             return Some(Wish::Resign(leader.epoch()));
         }
         match leader.pending() {
@@ -93,6 +93,35 @@ impl Replica {
             Offset(start + (end - start) * i64::from(permille) / 1000),
             ctx,
         );
+    }
+
+    /// Drops expired segments, if this replica leads. `now_ms` is none while the wall clock is not
+    /// to be trusted.
+    pub fn retain(&mut self, now_ms: Option<i64>, local: &Local, ctx: &mut Context<'_>) {
+        let Role::Leader(leader) = &self.role else {
+            return;
+        };
+        let log = leader.log();
+        let config = &ctx.settings.topic_config;
+        let high_watermark = leader.high_watermark();
+        let start = retention::expired_start(log.segments(), config, high_watermark, now_ms);
+        let Some(start) = start.filter(|start| *start > log.log_start()) else {
+            return;
+        };
+        let gone = self
+            .batches
+            .partition_point(|info| info.end_offset() <= start);
+        let newest_ms = ctx.settings.newest_expired_ms(ctx.now);
+        ctx.oracle
+            .expires(self.at, local.node, &self.batches[..gone], newest_ms);
+        ctx.trace.log(ctx.now, || {
+            let name = self.at.partition_name();
+            format!(
+                "node {} lets {name} expire to {start}: {gone} batches",
+                local.node
+            )
+        });
+        self.advance_start(start, ctx);
     }
 
     pub(super) fn advance_start(&mut self, start: Offset, ctx: &mut Context<'_>) {

@@ -7,6 +7,7 @@ use holdfast_model::{BrokerId, Incarnation};
 
 use super::{QUIET, World};
 use crate::Time;
+use crate::clock;
 use crate::disk::Disk;
 use crate::event::{Endpoint, Event};
 use crate::fault::{FaultKind, Repair};
@@ -14,6 +15,9 @@ use crate::message::Message;
 use crate::node::Node;
 use crate::quorum::Asker;
 use crate::replica::{PartitionName, Replica};
+
+/// How far a clock jumps, milliseconds: a minute to three days.
+const JUMP_MS: (u64, u64) = (60_000, 3 * 24 * 3_600_000);
 
 impl World {
     /// Something goes wrong, until the time for faults is over.
@@ -112,6 +116,7 @@ impl World {
             FaultKind::ReplaceTopic => self.replace_topic(),
             FaultKind::Wipe => self.wipe(node, until),
             FaultKind::RollBack => self.roll_back(node, until),
+            FaultKind::ClockJump => self.jump(node, until),
         }
     }
 
@@ -122,6 +127,7 @@ impl World {
             Repair::Link(from, to) => self.network.set_blocked(from, to, false),
             Repair::Storm => self.network.storm = 0,
             Repair::Elect => self.quorum.elect(self.now),
+            Repair::Clock(node) => self.nodes[node].clock.put_right(),
             Repair::Replace(node) => {
                 if self.nodes[node].disk.rolled_back {
                     self.on_node(node, |node, ctx| node.crash(true, ctx));
@@ -166,6 +172,23 @@ impl World {
             self.schedule
                 .add(until, Event::Repair(Repair::Link(from, to)));
         }
+    }
+
+    /// A clock jumps: mostly far, sometimes by less than may pass unnoticed, and then again: small
+    /// jumps must not add up.
+    fn jump(&mut self, node: usize, until: Time) {
+        let range = if self.rng.chance(300) {
+            (1, clock::SLACK.as_millis() as u64)
+        } else {
+            JUMP_MS
+        };
+        let by = self.rng.within(range) as i64;
+        let by = if self.rng.chance(600) { by } else { -by };
+        self.nodes[node].clock.jump(by);
+        self.trace.log(self.now, || {
+            format!("node {node} has a clock that jumps by {by} ms")
+        });
+        self.schedule.add(until, Event::Repair(Repair::Clock(node)));
     }
 
     fn depose(&mut self, until: Time) {

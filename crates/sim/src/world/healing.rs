@@ -25,6 +25,7 @@ impl World {
         for node in 0..self.nodes.len() {
             self.nodes[node].slow_until = 0;
             self.nodes[node].paused_until = 0;
+            self.nodes[node].clock.put_right();
             if self.nodes[node].disk.rolled_back {
                 self.replace_disk(node);
             }
