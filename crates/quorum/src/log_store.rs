@@ -39,6 +39,9 @@ struct Inner {
     /// Refuse an entry that does not follow the last one. Off only under openraft's own checks of a
     /// store, which leave holes.
     demands_runs: bool,
+    /// A planted bug: a vote is answered before its sync. Only the tests of this module switch it
+    /// on, to prove that they would notice.
+    answers_votes_early: bool,
     state: Mutex<State>,
 }
 
@@ -94,6 +97,7 @@ impl LogStore {
             writer,
             append_bytes,
             demands_runs: true,
+            answers_votes_early: false,
             state,
         };
         Ok(Self {
@@ -132,7 +136,12 @@ impl LogStore {
     }
 
     async fn store_vote(&self, vote: Vote) -> Result<(), Error> {
-        self.write(vec![keys::vote::put(&vote)?]).await?;
+        let ops = vec![keys::vote::put(&vote)?];
+        if self.inner.answers_votes_early {
+            drop(self.inner.writer.submit(ops)?);
+        } else {
+            self.write(ops).await?;
+        }
         self.inner.state.lock().vote = Some(vote);
         Ok(())
     }

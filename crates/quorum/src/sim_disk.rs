@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use crate::keyspace::{KeyOp, KeyValue, Keyspace, KeyspaceError};
 
@@ -13,22 +13,31 @@ type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 #[derive(Debug, Default)]
 pub(crate) struct SimDisk {
     state: Mutex<State>,
-    /// A planted bug: batches that touch this key return before they are synced.
-    unsynced_key: Option<&'static [u8]>,
+    goes_on: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
     cache: Map,
     synced: Map,
+    /// Syncs hang.
+    stalled: bool,
 }
 
 impl SimDisk {
-    pub(crate) fn new(unsynced_key: Option<&'static [u8]>) -> Arc<Self> {
-        Arc::new(Self {
-            state: Mutex::default(),
-            unsynced_key,
-        })
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// From now on syncs hang.
+    pub(crate) fn stall(&self) {
+        self.state.lock().stalled = true;
+    }
+
+    /// Syncs that hung go on.
+    pub(crate) fn go_on(&self) {
+        self.state.lock().stalled = false;
+        self.goes_on.notify_all();
     }
 
     /// The disk after a power cut.
@@ -37,10 +46,11 @@ impl SimDisk {
         let state = State {
             cache: synced.clone(),
             synced,
+            stalled: false,
         };
         Arc::new(Self {
             state: Mutex::new(state),
-            unsynced_key: self.unsynced_key,
+            goes_on: Condvar::new(),
         })
     }
 
@@ -103,18 +113,12 @@ impl Keyspace for SimDisk {
 
     fn write(&self, ops: Vec<KeyOp>) -> Result<(), KeyspaceError> {
         let mut state = self.state.lock();
-        let unsynced = |op: &KeyOp| match op {
-            KeyOp::Put { key, .. } => self.unsynced_key == Some(key.as_slice()),
-            KeyOp::Delete { .. } | KeyOp::DeleteRange { .. } => false,
-        };
-        let skip_sync = ops.iter().any(unsynced);
         for op in ops {
             apply(&mut state.cache, op);
         }
-        if !skip_sync {
-            // A sync of the write-ahead log reaches everything written before.
-            state.synced = state.cache.clone();
-        }
+        self.goes_on.wait_while(&mut state, |state| state.stalled);
+        // A sync of the write-ahead log reaches everything written before.
+        state.synced = state.cache.clone();
         Ok(())
     }
 }

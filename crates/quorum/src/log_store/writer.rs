@@ -14,9 +14,12 @@ use crate::storage::Error;
 /// openraft waits for each write before it asks for the next; the rest is for shutdown.
 const QUEUE: usize = 64;
 
+/// What became of a batch.
+pub(super) type Written = Result<(), Error>;
+
 struct Job {
     ops: Vec<KeyOp>,
-    done: oneshot::Sender<Result<(), Error>>,
+    done: oneshot::Sender<Written>,
 }
 
 /// Hands batches to the thread. Dropping it waits for the thread's end: a thread that outlived the
@@ -42,12 +45,18 @@ impl Writer {
 
     /// Returns once the batch is synced. Cancelling the wait does not cancel the write.
     pub(crate) async fn write(&self, ops: Vec<KeyOp>) -> Result<(), Error> {
+        let written = self.submit(ops)?;
+        written.await.unwrap_or(Err(Error::Stopped))
+    }
+
+    /// Hands a batch over; what is returned tells of its sync.
+    pub(super) fn submit(&self, ops: Vec<KeyOp>) -> Result<oneshot::Receiver<Written>, Error> {
         let (done, written) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or(Error::Stopped)?;
         queue
             .try_send(Job { ops, done })
             .map_err(|_full_or_ended| Error::Stopped)?;
-        written.await.unwrap_or(Err(Error::Stopped))
+        Ok(written)
     }
 }
 

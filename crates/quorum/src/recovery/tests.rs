@@ -83,7 +83,7 @@ fn peer(broker: i32) -> Peer {
 /// A voter's disk: a snapshot at 4, entries from 3 on up to 6, of which nobody knows whether the last
 /// two were committed.
 fn voter() -> Arc<SimDisk> {
-    let sim = SimDisk::new(None);
+    let sim = SimDisk::new();
     let keyspace: Arc<dyn Keyspace> = Arc::clone(&sim) as Arc<dyn Keyspace>;
     let voters: BTreeSet<NodeId> = (0..3).map(|broker| NodeId(disk(broker))).collect();
     let nodes: BTreeMap<NodeId, Peer> = (0..3)
@@ -167,7 +167,7 @@ fn a_disk_is_read_with_what_was_perhaps_not_committed_and_nothing_changes() {
 
 #[test]
 fn a_blank_disk_was_in_no_quorum() {
-    let found = read_disk(&SimDisk::new(None));
+    let found = read_disk(&SimDisk::new());
     assert_eq!((found.last, found.members.len()), (None, 0));
 }
 
