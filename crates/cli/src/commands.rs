@@ -21,8 +21,8 @@ pub(crate) mod topic;
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let reach = cli.reach;
     match cli.command {
-        Command::Serve(serve) => serve::run(serve)?,
-        Command::Format(format) => format::run(format)?,
+        Command::Serve(serve) => serve::run(serve, &reach)?,
+        Command::Format(format) => format::run(format, &reach)?,
         Command::Dev(dev) => return dev::run(dev, &reach),
         Command::Topic(topic) => block_on(topic::run(topic, &reach))?,
         Command::Produce(produce) => return block_on(produce::run(produce, &reach)),
@@ -37,7 +37,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Recover(recover) => recover::run(recover, &reach)?,
         Command::Doctor => return block_on(doctor::run(&reach)),
-        Command::Completion(completion) => completion::run(&completion)?,
+        Command::Completion(completion) => completion::run(&completion, &reach)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,11 +1,13 @@
-//! How the tool ends: exit codes, and errors as one sentence.
+//! How the tool ends: exit codes, and errors as one sentence or one JSON object.
 
+use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
 use holdfast_client::Error as ClientError;
+use serde::Serialize;
 
-use crate::output::{self, Paint};
+use crate::output::{self, Format, Paint};
 
 /// What the exit codes mean, for the help of the tool.
 pub(crate) const CODES: &str = "\
@@ -19,6 +21,8 @@ Exit codes:
 
 /// It failed.
 const FAILED: u8 = 1;
+/// The command line is wrong.
+const USAGE: u8 = 2;
 /// `doctor` found something.
 pub(crate) const FINDINGS: u8 = 3;
 /// Nobody answered.
@@ -52,22 +56,99 @@ impl Unreachable {
             way_out: "--rpc",
         }
     }
+
+    fn message(&self) -> String {
+        let Self {
+            addresses, reason, ..
+        } = self;
+        format!("no broker answers at {addresses}: {reason}")
+    }
+
+    fn hint(&self) -> String {
+        let way_out = self.way_out;
+        format!("is one running there? give another address with {way_out}")
+    }
 }
 
 impl std::fmt::Display for Unreachable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "no broker answers at {}: {}; is one running there? give another address with {}",
-            self.addresses, self.reason, self.way_out
-        )
+        write!(f, "{}; {}", self.message(), self.hint())
     }
 }
 
 impl std::error::Error for Unreachable {}
 
-/// Writes an error for a person and says how the process ends.
-pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+/// What a program is told of a failure.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Failure {
+    message: String,
+    /// What to do about it, where that is known beside the message.
+    hint: Option<String>,
+    exit_code: u8,
+}
+
+impl Failure {
+    fn of(error: &anyhow::Error) -> Self {
+        if let Some(unreachable) = error.downcast_ref::<Unreachable>() {
+            return Self {
+                message: unreachable.message(),
+                hint: Some(unreachable.hint()),
+                exit_code: UNREACHABLE,
+            };
+        }
+        Self {
+            message: format!("{error:#}"),
+            hint: None,
+            exit_code: FAILED,
+        }
+    }
+
+    /// The first paragraph says what is wrong, the others how it would be right.
+    fn of_command_line(text: &str) -> Self {
+        let text = text.strip_prefix("error: ").unwrap_or(text).trim();
+        let (message, hint) = text.split_once("\n\n").unwrap_or((text, ""));
+        Self {
+            message: message.to_owned(),
+            hint: Some(hint.trim().to_owned()).filter(|hint| !hint.is_empty()),
+            exit_code: USAGE,
+        }
+    }
+
+    fn document(&self) -> String {
+        serde_json::json!({ "error": self }).to_string()
+    }
+}
+
+/// Answers a command line that asks for help, or that cannot be understood.
+pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // Help. Nobody is left to be told that nobody reads it.
+        let _unread = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if asks_for_json(std::env::args_os()) {
+        output::note(&Failure::of_command_line(&error.render().to_string()).document());
+    } else {
+        let _unread = error.print();
+    }
+    ExitCode::from(USAGE)
+}
+
+/// Whether a command line asks for JSON, also one that cannot be understood as a whole.
+fn asks_for_json(arguments: impl IntoIterator<Item = OsString>) -> bool {
+    let mut names_format = false;
+    for argument in arguments {
+        let in_one = ["-ojson", "-o=json", "--output=json"];
+        if in_one.iter().any(|word| argument == *word) || (names_format && argument == "json") {
+            return true;
+        }
+        names_format = argument == "-o" || argument == "--output";
+    }
+    false
+}
+
+/// Writes an error for a person or a program and says how the process ends.
+pub(crate) fn report(error: &anyhow::Error, format: Format) -> ExitCode {
     // `holdfast consume t | head` ends like that: nobody is left to be told.
     if error
         .downcast_ref::<io::Error>()
@@ -75,35 +156,87 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     {
         return ExitCode::SUCCESS;
     }
-    let paint = Paint::of_stderr();
-    output::note(&format!("{} {error:#}", paint.red("error:")));
-    let unreachable = error.downcast_ref::<Unreachable>().is_some();
-    ExitCode::from(if unreachable { UNREACHABLE } else { FAILED })
+    let failure = Failure::of(error);
+    output::note(&match format {
+        Format::Text => format!("{} {error:#}", Paint::of_stderr().red("error:")),
+        Format::Json => failure.document(),
+    });
+    ExitCode::from(failure.exit_code)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use clap::Parser;
 
-    #[test]
-    fn an_unreachable_cluster_is_named_with_the_way_out() {
+    use super::*;
+    use crate::cli::Cli;
+
+    fn unreachable() -> anyhow::Error {
         let reason = ClientError::Connect {
             address: "localhost:1".to_owned(),
             reason: "refused".to_owned(),
         };
-        let error = anyhow::Error::new(Unreachable::clients("localhost:1", &reason));
+        anyhow::Error::new(Unreachable::clients("localhost:1", &reason))
+    }
+
+    #[test]
+    fn an_unreachable_cluster_is_named_with_the_way_out() {
+        let error = unreachable();
         assert_eq!(
             format!("{error:#}"),
             "no broker answers at localhost:1: cannot connect to localhost:1: refused; is one \
              running there? give another address with --bootstrap or HOLDFAST_BOOTSTRAP"
         );
-        assert_eq!(report(&error), ExitCode::from(UNREACHABLE));
-        assert_eq!(report(&anyhow::anyhow!("no")), ExitCode::from(FAILED));
+        for format in [Format::Text, Format::Json] {
+            assert_eq!(report(&error, format), ExitCode::from(UNREACHABLE));
+            let other = anyhow::anyhow!("no");
+            assert_eq!(report(&other, format), ExitCode::from(FAILED));
+        }
+    }
+
+    #[test]
+    fn a_program_gets_the_message_the_hint_and_the_exit_code() {
+        let document = |failure: &Failure| -> serde_json::Value {
+            serde_json::from_str(&failure.document()).unwrap()
+        };
+        // What was going on when it happened hides neither the kind nor the hint.
+        let error = unreachable().context("deleting t");
+        assert_eq!(
+            document(&Failure::of(&error)),
+            serde_json::json!({ "error": {
+                "message": "no broker answers at localhost:1: cannot connect to localhost:1: refused",
+                "hint": "is one running there? give another address with --bootstrap or \
+                         HOLDFAST_BOOTSTRAP",
+                "exit_code": 4,
+            }})
+        );
+        let error = anyhow::anyhow!("why").context("what");
+        assert_eq!(
+            document(&Failure::of(&error)),
+            serde_json::json!({ "error": {
+                "message": "what: why", "hint": null, "exit_code": 1,
+            }})
+        );
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_told_in_json_where_it_asks_for_json() {
+        let asks = |line: &str| asks_for_json(line.split(' ').map(OsString::from));
+        assert!(asks("holdfast topic -o json"));
+        assert!(asks("holdfast topic --output=json"));
+        assert!(!asks("holdfast topic -o text json"));
+        let wrong = Cli::try_parse_from(["holdfast", "topic", "lst", "-o", "json"]).unwrap_err();
+        let failure = Failure::of_command_line(&wrong.render().to_string());
+        assert_eq!(failure.exit_code, 2);
+        assert!(failure.message.contains("'lst'"), "{failure:?}");
+        assert!(!failure.message.contains("Usage"), "{failure:?}");
+        let hint = failure.hint.unwrap();
+        assert!(hint.contains("Usage: holdfast topic"), "{hint}");
     }
 
     #[test]
     fn a_reader_that_went_away_is_no_failure() {
         let error = anyhow::Error::new(io::Error::from(io::ErrorKind::BrokenPipe));
-        assert_eq!(report(&error), ExitCode::SUCCESS);
+        assert_eq!(report(&error, Format::Json), ExitCode::SUCCESS);
     }
 }

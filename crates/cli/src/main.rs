@@ -6,6 +6,8 @@
 //!
 //! Invariants:
 //! - what is data goes to standard output, everything else to standard error;
+//! - with `-o json` a command that is done has printed JSON, and one that failed has written one JSON
+//!   object to standard error;
 //! - an error is one sentence that names the way out, and its kind is the exit code ([`exit`]);
 //! - `holdfast dev` never starts a broker again by itself: a crash stays visible.
 
@@ -29,9 +31,13 @@ use clap::Parser;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return exit::refuse(&error),
+    };
+    let format = cli.reach.output;
     match commands::run(cli) {
         Ok(code) => code,
-        Err(error) => exit::report(&error),
+        Err(error) => exit::report(&error, format),
     }
 }

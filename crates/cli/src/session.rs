@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use clap::Args;
 use holdfast_client::{Admin, Client, Options};
+use serde::Serialize;
 
 use crate::exit::Unreachable;
-use crate::output::Format;
+use crate::output::{self, Format};
 
 /// How a command reaches the cluster and prints what it found.
 #[derive(Args, Clone, Debug)]
@@ -44,6 +45,15 @@ impl Reach {
     /// Whether data is to be printed as JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.output == Format::Json
+    }
+
+    /// Says what was done: to a program as a document, to a person as a line.
+    pub(crate) fn tell(&self, document: &impl Serialize, line: &str) -> anyhow::Result<()> {
+        if self.is_json() {
+            return output::print_json(document);
+        }
+        output::note(line);
+        Ok(())
     }
 
     /// A client whose first question was answered.

@@ -5,6 +5,7 @@ use clap_complete::Shell;
 
 use crate::cli::Cli;
 use crate::output;
+use crate::session::Reach;
 
 /// Print the completions for a shell.
 #[derive(Args, Debug)]
@@ -22,8 +23,12 @@ enum Kind {
 }
 
 /// Prints the script.
-pub(crate) fn run(completion: &Completion) -> anyhow::Result<()> {
-    output::print(&script(completion.shell))?;
+pub(crate) fn run(completion: &Completion, reach: &Reach) -> anyhow::Result<()> {
+    let script = script(completion.shell);
+    if reach.is_json() {
+        return output::print_json(&serde_json::json!({ "script": script }));
+    }
+    output::print(&script)?;
     Ok(())
 }
 

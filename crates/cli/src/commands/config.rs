@@ -89,6 +89,17 @@ impl FromStr for Target {
     }
 }
 
+impl Target {
+    /// As it was typed.
+    fn text(&self) -> String {
+        match &self.0 {
+            Resource::Topic(name) => format!("topic:{name}"),
+            Resource::Broker(id) => format!("broker:{id}"),
+            Resource::Cluster => "cluster".to_owned(),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Shown<'a> {
     name: &'a str,
@@ -97,6 +108,14 @@ struct Shown<'a> {
     read_only: bool,
     sensitive: bool,
     documentation: &'a str,
+}
+
+/// A change as it is printed.
+#[derive(Serialize)]
+struct Changed<'a> {
+    target: String,
+    settings: Vec<&'a str>,
+    dry_run: bool,
 }
 
 #[derive(Serialize)]
@@ -177,8 +196,22 @@ async fn change(
     } else {
         "changed"
     };
-    output::note(&format!("{} settings: {done}", changes.len()));
-    Ok(())
+    let line = format!("{} settings: {done}", changes.len());
+    reach.tell(&changed(target, &changes, dry_run), &line)
+}
+
+fn changed<'a>(target: &Target, changes: &'a [ConfigChange], dry_run: bool) -> Changed<'a> {
+    let name = |change: &'a ConfigChange| match change {
+        ConfigChange::Set(name, _)
+        | ConfigChange::Delete(name)
+        | ConfigChange::Append(name, _)
+        | ConfigChange::Subtract(name, _) => name.as_str(),
+    };
+    Changed {
+        target: target.text(),
+        settings: changes.iter().map(name).collect(),
+        dry_run,
+    }
 }
 
 /// Explains a file; needs no cluster.
@@ -247,6 +280,26 @@ mod tests {
         for wrong in ["", "a", "topic:", "broker:x", "broker:-1", "cluster:1"] {
             target(wrong).unwrap_err();
         }
+        for typed in ["topic:a", "broker:3", "cluster"] {
+            assert_eq!(typed.parse::<Target>().unwrap().text(), typed);
+        }
+    }
+
+    #[test]
+    fn a_program_reads_which_settings_were_changed() {
+        let target: Target = "topic:a".parse().unwrap();
+        let changes = [
+            ConfigChange::Set("retention.ms".to_owned(), "5".to_owned()),
+            ConfigChange::Delete("segment.ms".to_owned()),
+        ];
+        assert_eq!(
+            serde_json::to_value(changed(&target, &changes, true)).unwrap(),
+            serde_json::json!({
+                "target": "topic:a",
+                "settings": ["retention.ms", "segment.ms"],
+                "dry_run": true,
+            })
+        );
     }
 
     #[test]

@@ -9,8 +9,10 @@ use clap::Args;
 use holdfast_broker::serve::{self, Document, Voter};
 use holdfast_model::{BrokerId, RecoveryGeneration};
 use holdfast_runtime::config::HostPort;
+use serde::Serialize;
 
 use crate::output;
+use crate::session::Reach;
 use crate::text::ClusterName;
 
 /// Far more than any formation document.
@@ -98,11 +100,56 @@ impl FromStr for VoterName {
     }
 }
 
+/// A disk that was prepared, as it is printed.
+#[derive(Debug, Serialize)]
+struct ShownDisk {
+    data_dir: String,
+    broker: i32,
+    cluster_id: String,
+    incarnation: String,
+}
+
+impl ShownDisk {
+    fn text(&self) -> String {
+        let Self {
+            data_dir,
+            broker,
+            cluster_id,
+            incarnation,
+        } = self;
+        format!(
+            "{data_dir} is now the disk of broker {broker} in cluster {cluster_id}, incarnation \
+             {incarnation}"
+        )
+    }
+}
+
+/// A formation document that was written, as it is printed.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct ShownDocument {
+    cluster_id: String,
+    /// Where it was written, if not to standard output.
+    file: Option<String>,
+    /// The document itself.
+    document: String,
+}
+
+impl ShownDocument {
+    fn print(&self, reach: &Reach) -> anyhow::Result<()> {
+        match &self.file {
+            None if !reach.is_json() => output::print(&self.document)?,
+            None => output::print_json(self)?,
+            Some(file) => reach.tell(self, &format!("{file}: cluster {}", self.cluster_id))?,
+        }
+        Ok(())
+    }
+}
+
 /// Writes the document, or prepares the disk.
-pub(crate) fn run(format: Format) -> anyhow::Result<()> {
+pub(crate) fn run(format: Format, reach: &Reach) -> anyhow::Result<()> {
     if format.new_cluster {
         let voters = format.voters.into_iter().map(|voter| voter.0).collect();
-        return write_document(voters, format.formation.as_deref());
+        return write_document(voters, format.formation.as_deref())?.print(reach);
     }
     let (Some(data_dir), Some(broker)) = (format.data_dir, format.broker_id) else {
         anyhow::bail!("--data-dir and --broker-id are needed");
@@ -120,14 +167,13 @@ pub(crate) fn run(format: Format) -> anyhow::Result<()> {
         cluster,
         RecoveryGeneration(format.recovery_generation),
     )?;
-    output::note(&format!(
-        "{} is now the disk of broker {} in cluster {}, incarnation {}",
-        data_dir.display(),
-        identity.broker,
-        identity.cluster,
-        identity.incarnation
-    ));
-    Ok(())
+    let shown = ShownDisk {
+        data_dir: data_dir.display().to_string(),
+        broker: identity.broker.0,
+        cluster_id: identity.cluster.to_string(),
+        incarnation: identity.incarnation.to_string(),
+    };
+    reach.tell(&shown, &shown.text())
 }
 
 fn read_document(path: &Path) -> anyhow::Result<String> {
@@ -139,12 +185,16 @@ fn read_document(path: &Path) -> anyhow::Result<String> {
     Ok(text)
 }
 
-fn write_document(voters: Vec<Voter>, path: Option<&Path>) -> anyhow::Result<()> {
+/// Draws a cluster and writes its document, if a file is given.
+fn write_document(voters: Vec<Voter>, path: Option<&Path>) -> anyhow::Result<ShownDocument> {
     let cluster = crate::text::draw_cluster_id();
-    let text = Document::new(cluster, voters)?.render()?;
+    let shown = ShownDocument {
+        cluster_id: cluster.to_string(),
+        file: path.map(|path| path.display().to_string()),
+        document: Document::new(cluster, voters)?.render()?,
+    };
     let Some(path) = path else {
-        output::print(&text)?;
-        return Ok(());
+        return Ok(shown);
     };
     // Never over another one: disks may have been formatted with it.
     let written = std::fs::File::options()
@@ -152,12 +202,11 @@ fn write_document(voters: Vec<Voter>, path: Option<&Path>) -> anyhow::Result<()>
         .create_new(true)
         .open(path)
         .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
+            file.write_all(shown.document.as_bytes())?;
             file.sync_all()
         });
     written.with_context(|| format!("cannot write the document {}", path.display()))?;
-    output::note(&format!("{}: cluster {cluster}", path.display()));
-    Ok(())
+    Ok(shown)
 }
 
 #[cfg(test)]
@@ -197,10 +246,37 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("formation.toml");
         let voters = || vec!["0@h:1/a".parse::<VoterName>().unwrap().0];
-        write_document(voters(), Some(&path)).unwrap();
+        let shown = write_document(voters(), Some(&path)).unwrap();
         let first = read_document(&path).unwrap();
+        assert_eq!(shown.document, first);
+        assert_eq!(shown.file, Some(path.display().to_string()));
         assert_eq!(Document::parse(&first).unwrap().voters(), voters());
         write_document(voters(), Some(&path)).unwrap_err();
         assert_eq!(read_document(&path).unwrap(), first);
+        // Without a file the caller gets all there is.
+        let shown = write_document(voters(), None).unwrap();
+        let document = Document::parse(&shown.document).unwrap();
+        assert_eq!(document.cluster_id().to_string(), shown.cluster_id);
+        assert_eq!(shown.file, None);
+    }
+
+    #[test]
+    fn a_program_reads_whose_disk_it_is() {
+        let shown = ShownDisk {
+            data_dir: "/d".to_owned(),
+            broker: 2,
+            cluster_id: "c".to_owned(),
+            incarnation: "07".to_owned(),
+        };
+        assert_eq!(
+            shown.text(),
+            "/d is now the disk of broker 2 in cluster c, incarnation 07"
+        );
+        assert_eq!(
+            serde_json::to_value(&shown).unwrap(),
+            serde_json::json!({
+                "data_dir": "/d", "broker": 2, "cluster_id": "c", "incarnation": "07",
+            })
+        );
     }
 }

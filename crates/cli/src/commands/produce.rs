@@ -133,10 +133,12 @@ impl Produce {
 }
 
 /// What became of the records.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 struct Summary {
     acknowledged: u64,
     failed: u64,
+    /// Why the first of them failed.
+    first_failure: Option<String>,
     bytes: u64,
     milliseconds: u64,
 }
@@ -183,8 +185,9 @@ pub(crate) async fn run(produce: Produce, reach: &Reach) -> anyhow::Result<ExitC
     tasks.spawn("producer", Class::Job, service.run());
     let (open, deliveries) = mpsc::channel(OPEN);
     let (tell, told) = oneshot::channel();
+    let told_one_by_one = if reach.is_json() { 0 } else { TOLD };
     tasks.spawn("deliveries", Class::Job, async move {
-        let summary = collect(deliveries).await;
+        let summary = collect(deliveries, told_one_by_one).await;
         // Nobody waits any more only if this process is about to end with an error.
         let _unheard = tell.send(summary);
     });
@@ -209,6 +212,10 @@ pub(crate) async fn run(produce: Produce, reach: &Reach) -> anyhow::Result<ExitC
         output::note(&summary.text());
     }
     sent?;
+    if let Some(reason) = summary.first_failure.filter(|_| reach.is_json()) {
+        let failed = summary.failed;
+        anyhow::bail!("{failed} records were not acknowledged, the first because: {reason}");
+    }
     Ok(if summary.failed > 0 {
         ExitCode::FAILURE
     } else {
@@ -253,7 +260,7 @@ async fn pace(clock: &SystemClock, started: Monotonic, count: u64, rate: u32) {
     }
 }
 
-async fn collect(mut deliveries: mpsc::Receiver<(Delivery, u64)>) -> Summary {
+async fn collect(mut deliveries: mpsc::Receiver<(Delivery, u64)>, most_told: u64) -> Summary {
     let mut summary = Summary::default();
     while let Some((delivery, bytes)) = deliveries.recv().await {
         match delivery.outcome().await {
@@ -263,9 +270,12 @@ async fn collect(mut deliveries: mpsc::Receiver<(Delivery, u64)>) -> Summary {
             }
             Err(error) => {
                 summary.failed += 1;
-                if summary.failed <= TOLD {
+                if summary.failed <= most_told {
                     output::note(&format!("not acknowledged: {error}"));
                 }
+                summary
+                    .first_failure
+                    .get_or_insert_with(|| error.to_string());
             }
         }
     }
@@ -313,6 +323,7 @@ mod tests {
         let summary = Summary {
             acknowledged: 10,
             failed: 1,
+            first_failure: Some("no".to_owned()),
             bytes: 1 << 20,
             milliseconds: 2000,
         };

@@ -10,6 +10,7 @@ use holdfast_broker::recovery::{
     self, Applied, DescriptionFile, FILE_BYTES, Fate, Plan, PlanFile, Verdict,
 };
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use crate::output::{self, Paint, Table};
 use crate::session::Reach;
@@ -79,7 +80,7 @@ pub(crate) fn run(recover: Recover, reach: &Reach) -> anyhow::Result<()> {
             output::print_json(&description)
         }
         Recover::Plan(args) => plan(&args, reach),
-        Recover::Apply(args) => apply(&args),
+        Recover::Apply(args) => apply(&args, reach),
     }
 }
 
@@ -105,7 +106,7 @@ fn plan(args: &PlanArgs, reach: &Reach) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn apply(args: &Apply) -> anyhow::Result<()> {
+fn apply(args: &Apply, reach: &Reach) -> anyhow::Result<()> {
     let plan: PlanFile = read(&args.plan)?;
     let summary = plan.summary();
     let typed = match args.cluster_id {
@@ -120,6 +121,19 @@ fn apply(args: &Apply) -> anyhow::Result<()> {
     );
     let applied = recovery::apply(&args.data_dir, &plan)?;
     let folder = args.data_dir.display();
+    if reach.is_json() {
+        let outcome = match applied {
+            Applied::Now => "applied",
+            Applied::Finished => "finished",
+            Applied::Before => "was_applied_before",
+        };
+        return output::print_json(&json!({
+            "data_dir": folder.to_string(),
+            "cluster_id": summary.cluster.to_string(),
+            "recovery_generation": summary.to.0,
+            "outcome": outcome,
+        }));
+    }
     output::note(&match applied {
         Applied::Now => format!("{folder} has recovery generation {} now", summary.to),
         Applied::Finished => format!(
@@ -318,6 +332,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::output::Format;
 
     fn disk(broker: i32) -> ReplicaId {
         ReplicaId {
@@ -393,7 +408,12 @@ mod tests {
             data_dir: folder.path().join("none"),
             cluster_id: None,
         };
-        let error = apply(&args).unwrap_err();
+        let reach = Reach {
+            bootstrap: String::new(),
+            timeout: 1,
+            output: Format::Json,
+        };
+        let error = apply(&args, &reach).unwrap_err();
         assert!(format!("{error:#}").contains("cannot read"), "{error:#}");
         assert!(!folder.path().join("none").exists());
     }

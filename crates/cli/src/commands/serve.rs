@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use holdfast_broker::serve;
-use holdfast_runtime::config::{Config, Loaded, Sources};
-use holdfast_runtime::logs;
+use holdfast_runtime::config::{Config, Loaded, Notice, Sources};
+use holdfast_runtime::{logs, panics};
 use rustix::process::{Pid, Signal};
+use serde_json::json;
 
 use crate::output;
+use crate::session::Reach;
 use crate::text::assignment;
 
 /// Run a broker until SIGTERM or Ctrl-C. The file comes first, then the environment
@@ -36,7 +38,7 @@ pub(crate) struct Serve {
 }
 
 /// Runs the broker until it was stopped.
-pub(crate) fn run(serve: Serve) -> anyhow::Result<()> {
+pub(crate) fn run(serve: Serve, reach: &Reach) -> anyhow::Result<()> {
     if let Some(parent) = serve.with_parent {
         end_with(parent)?;
     }
@@ -45,6 +47,9 @@ pub(crate) fn run(serve: Serve) -> anyhow::Result<()> {
         ..Sources::from_process(serve.config)
     };
     let Loaded { config, notices } = Config::load(&sources)?;
+    if serve.check && reach.is_json() {
+        return output::print_json(&checked(&config, &notices));
+    }
     if serve.check {
         for notice in &notices {
             output::note(&format!("{}: {}", notice.key, notice.message));
@@ -53,6 +58,7 @@ pub(crate) fn run(serve: Serve) -> anyhow::Result<()> {
         return Ok(());
     }
     logs::init(config.log.format, &config.log.filter)?;
+    panics::abort_on_broken_state();
     for notice in notices {
         tracing::warn!(key = notice.key, "configuration: {}", notice.message);
     }
@@ -68,6 +74,13 @@ pub(crate) fn run(serve: Serve) -> anyhow::Result<()> {
     serve::end_process(0)
 }
 
+/// What would be in force, for a program.
+fn checked(config: &Config, notices: &[Notice]) -> serde_json::Value {
+    let notice = |Notice { key, message }: &Notice| json!({ "key": key, "message": message });
+    let notices: Vec<serde_json::Value> = notices.iter().map(notice).collect();
+    json!({ "config": config, "notices": notices })
+}
+
 /// A cluster for a person to try must not outlive the program that shows it, however that ended.
 /// SIGKILL, because a broker that is paused obeys nothing else; it loses nothing acknowledged.
 fn end_with(parent: i32) -> anyhow::Result<()> {
@@ -78,4 +91,24 @@ fn end_with(parent: i32) -> anyhow::Result<()> {
         "process {parent}, which started this one, has ended"
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_reads_what_would_be_in_force_and_what_has_no_effect() {
+        let flags = [("log.roll.ms", "5"), ("log.preallocate", "true")];
+        let flags = flags.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let loaded = Config::load(&Sources {
+            flags: flags.into(),
+            ..Sources::default()
+        })
+        .unwrap();
+        let shown = checked(&loaded.config, &loaded.notices);
+        assert_eq!(shown["config"]["topic_defaults"]["segment_ms"], 5);
+        assert_eq!(shown["config"]["log"]["format"], "text");
+        assert_eq!(shown["notices"][0]["key"], "log.preallocate");
+    }
 }

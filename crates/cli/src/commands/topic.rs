@@ -1,13 +1,17 @@
 //! `holdfast topic`: create, list, describe, change and delete topics.
 
+mod outcome;
+
 use std::io::IsTerminal;
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use holdfast_client::admin::{ConfigChange, NewTopic, Resource};
 use holdfast_client::{Admin, Error, Topic as KnownTopic};
 use holdfast_model::ErrorCode;
 use serde::Serialize;
 
+use self::outcome::{Alteration, Creation, Deletion, Fate};
 use crate::output::{self, Table};
 use crate::session::Reach;
 use crate::text::{add, assignment};
@@ -164,22 +168,20 @@ async fn create(create: Create, reach: &Reach) -> anyhow::Result<()> {
         assignment: create.placement.map(|p| p.0).unwrap_or_default(),
         configs: create.configs,
     };
-    match admin.create_topic(&topic, create.dry_run).await {
-        Ok(_) if create.dry_run => output::note(&format!("{} could be created", create.name)),
-        Ok(made) => {
-            if reach.is_json() {
-                let id = made.id.to_string();
-                output::print_json(&serde_json::json!({ "name": made.name, "id": id }))?;
-            } else {
-                output::note(&format!("created {} ({})", made.name, made.id));
-            }
-        }
+    let (id, outcome) = match admin.create_topic(&topic, create.dry_run).await {
+        Ok(_) if create.dry_run => (None, Fate::WouldBeCreated),
+        Ok(made) => (Some(made.id.to_string()), Fate::Created),
         Err(error) if create.if_not_exists && is(&error, ErrorCode::TopicAlreadyExists) => {
-            output::note(&format!("{} exists already", create.name));
+            (None, Fate::ExistsAlready)
         }
         Err(error) => return Err(error.into()),
-    }
-    Ok(())
+    };
+    let creation = Creation {
+        name: create.name,
+        id,
+        outcome,
+    };
+    reach.tell(&creation, &creation.text())
 }
 
 async fn list(list: &List, reach: &Reach) -> anyhow::Result<()> {
@@ -300,6 +302,13 @@ fn shown(topic: &KnownTopic) -> Shown {
 }
 
 async fn alter(alter: Alter, reach: &Reach) -> anyhow::Result<()> {
+    let names = alter.configs.iter().map(|(name, _)| name);
+    let alteration = Alteration {
+        name: alter.name.clone(),
+        dry_run: alter.dry_run,
+        settings: names.chain(&alter.unset).cloned().collect(),
+        partitions: alter.partitions,
+    };
     let set = alter
         .configs
         .into_iter()
@@ -321,11 +330,23 @@ async fn alter(alter: Alter, reach: &Reach) -> anyhow::Result<()> {
         } else {
             "changed"
         };
-        output::note(&format!("settings of {}: {done}", alter.name));
+        if !reach.is_json() {
+            output::note(&format!("settings of {}: {done}", alter.name));
+        }
     }
     if let Some(count) = alter.partitions {
-        admin.create_partitions(&alter.name, count).await?;
-        output::note(&format!("{} has {count} partitions now", alter.name));
+        let grown = admin.create_partitions(&alter.name, count).await;
+        if changes.is_empty() {
+            grown?;
+        } else {
+            grown.context("the settings are changed, the partitions are not")?;
+        }
+        if !reach.is_json() {
+            output::note(&format!("{} has {count} partitions now", alter.name));
+        }
+    }
+    if reach.is_json() {
+        output::print_json(&alteration)?;
     }
     Ok(())
 }
@@ -335,14 +356,33 @@ async fn delete(delete: &Delete, reach: &Reach) -> anyhow::Result<()> {
         confirm(&delete.names)?;
     }
     let admin = reach.admin().await?;
+    let mut all: Vec<Deletion> = Vec::new();
     for name in &delete.names {
-        match admin.delete_topic(name).await {
-            Ok(()) => output::note(&format!("deleted {name}")),
+        let deleted = match admin.delete_topic(name).await {
+            Ok(()) => true,
             Err(error) if delete.if_exists && is(&error, ErrorCode::UnknownTopicOrPartition) => {
-                output::note(&format!("{name} does not exist"));
+                false
+            }
+            // A program gets the error alone, so the error says what is gone already.
+            Err(error) if reach.is_json() && all.iter().any(|topic| topic.deleted) => {
+                let gone = all.iter().filter(|topic| topic.deleted);
+                let gone: Vec<&str> = gone.map(|topic| topic.name.as_str()).collect();
+                let context = format!("deleted {}, then failed", gone.join(", "));
+                return Err(anyhow::Error::new(error).context(context));
             }
             Err(error) => return Err(error.into()),
+        };
+        let deletion = Deletion {
+            name: name.clone(),
+            deleted,
+        };
+        if !reach.is_json() {
+            output::note(&deletion.text());
         }
+        all.push(deletion);
+    }
+    if reach.is_json() {
+        output::print_json(&all)?;
     }
     Ok(())
 }

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use holdfast_client::Partition;
+use holdfast_client::admin::ConfigEntry;
+
 use super::{Check, Finding, Seen, Severity};
 use crate::commands::cluster::{Lacking, lacking};
 
@@ -22,12 +25,14 @@ pub(super) fn all(seen: &Seen) -> Vec<Check> {
     let check = |name, findings: Vec<Finding>| Check { name, findings };
     vec![
         check("every broker answers", brokers_answer(seen)),
+        check("every broker that is counted on is there", registered(seen)),
         check("a controller decides", controller(seen)),
         check("the metadata quorum is complete", quorum(seen)),
         check(
             "every partition has a leader and all replicas",
             partitions(seen),
         ),
+        check("every partition takes writes with acks=all", writable(seen)),
         check("brokers are spread over zones", zones(seen)),
         check("topics have enough replicas", replicas(seen)),
         check("acknowledged means on two disks", synced(seen)),
@@ -74,6 +79,26 @@ fn brokers_answer(seen: &Seen) -> Vec<Finding> {
     fenced.chain(silent).collect()
 }
 
+fn registered(seen: &Seen) -> Vec<Finding> {
+    let known: BTreeSet<i32> = seen.cluster.brokers.iter().map(|b| b.id).collect();
+    let topics = seen.metadata.topics.values();
+    let partitions = topics.flat_map(|topic| topic.partitions.values());
+    let replicas = partitions.flat_map(|p| p.replicas.iter().copied());
+    let voters = seen.quorum.voters.iter().map(|voter| voter.id);
+    let counted: BTreeSet<i32> = replicas.chain(voters).collect();
+    let missing = counted.difference(&known);
+    missing
+        .map(|id| {
+            problem(
+                format!("broker {id} has replicas or a vote, and the cluster does not name it"),
+                "what it should hold has one copy less until it comes",
+                "start it; if its disk is lost, format another one and let it in with `holdfast \
+                 cluster admit`",
+            )
+        })
+        .collect()
+}
+
 fn controller(seen: &Seen) -> Vec<Finding> {
     if seen.cluster.controller >= 0 {
         return Vec::new();
@@ -86,6 +111,14 @@ fn controller(seen: &Seen) -> Vec<Finding> {
 }
 
 fn quorum(seen: &Seen) -> Vec<Finding> {
+    if seen.quorum.leader < 0 {
+        // How far the voters are only a leader knows.
+        return vec![problem(
+            "the metadata quorum has no leader".to_owned(),
+            "leaders cannot change, brokers cannot come back and topics cannot be made",
+            "a majority of the voters must run and reach each other at their addresses for brokers",
+        )];
+    }
     let mut findings = Vec::new();
     let voters = &seen.quorum.voters;
     if voters.len() < COPIES {
@@ -153,6 +186,37 @@ fn partitions(seen: &Seen) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// Partitions with a leader whose in-sync set is too small for acks=all.
+fn writable(seen: &Seen) -> Vec<Finding> {
+    let mut short = Vec::new();
+    for (name, settings) in &seen.settings {
+        let Some((least, topic)) = min_insync(settings).zip(seen.metadata.topics.get(name)) else {
+            continue;
+        };
+        let refuses = |p: &&Partition| p.leader >= 0 && p.isr.len() < least.min(p.replicas.len());
+        let partitions = topic.partitions.values().filter(refuses);
+        short.extend(partitions.map(|p| format!("{name}/{}", p.index)));
+    }
+    if short.is_empty() {
+        return Vec::new();
+    }
+    let count = short.len();
+    vec![problem(
+        format!(
+            "{count} partitions have fewer in-sync replicas than min.insync.replicas: {}",
+            list_of(short)
+        ),
+        "they refuse what is produced with acks=all",
+        "start the brokers that hold the missing replicas; they join again when they caught up",
+    )]
+}
+
+/// The replicas that acks=all waits for.
+fn min_insync(settings: &[ConfigEntry]) -> Option<usize> {
+    let setting = settings.iter().find(|s| s.name == "min.insync.replicas")?;
+    setting.value.as_deref()?.parse().ok()
 }
 
 fn names(rows: &[Lacking]) -> String {
@@ -262,14 +326,8 @@ fn list_of(names: Vec<String>) -> String {
 fn synced(seen: &Seen) -> Vec<Finding> {
     let mut few = Vec::new();
     let mut stiff = Vec::new();
-    let mut relaxed = Vec::new();
     for (name, settings) in &seen.settings {
-        let value = |key: &str| settings.iter().find(|s| s.name == key)?.value.as_deref();
-        if value("holdfast.durability") == Some("relaxed") {
-            relaxed.push(name.clone());
-        }
-        let least = value("min.insync.replicas").and_then(|v| v.parse::<usize>().ok());
-        let Some((least, topic)) = least.zip(seen.metadata.topics.get(name)) else {
+        let Some((least, topic)) = min_insync(settings).zip(seen.metadata.topics.get(name)) else {
             continue;
         };
         let copies = topic
@@ -301,13 +359,6 @@ fn synced(seen: &Seen) -> Vec<Finding> {
             ),
             "the loss of any one replica stops writes",
             "keep min.insync.replicas one below the number of replicas",
-        ));
-    }
-    if !relaxed.is_empty() {
-        findings.push(problem(
-            format!("holdfast.durability is relaxed: {}", list_of(relaxed)),
-            "records are acknowledged before they are on a disk: a power failure may lose them",
-            "holdfast config unset topic:NAME holdfast.durability",
         ));
     }
     findings
