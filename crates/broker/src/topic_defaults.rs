@@ -50,9 +50,70 @@ pub fn of(config: &TopicConfig) -> BTreeMap<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_kernel::config;
+    use holdfast_kernel::config::{self, TOPIC_KEYS};
+    use holdfast_runtime::config::keys::{self, Answer};
+    use holdfast_runtime::config::{Config, Sources};
 
     use super::*;
+
+    /// Both ends of every bound and what lies beyond them, and words of every choice.
+    const PROBES: [&str; 28] = [
+        "",
+        "-2",
+        "-1",
+        "0",
+        "1",
+        "63",
+        "64",
+        "65",
+        "1048575",
+        "1048576",
+        "67108864",
+        "67108865",
+        "2147483647",
+        "2147483648",
+        "1099511627776",
+        "9223372036854775807",
+        "9223372036854775808",
+        "soon",
+        "delete",
+        "compact",
+        "producer",
+        "uncompressed",
+        "gzip",
+        "snappy",
+        "lz4",
+        "zstd",
+        "CreateTime",
+        "LogAppendTime",
+    ];
+
+    #[test]
+    fn a_file_takes_what_a_topic_takes_and_it_means_the_same() {
+        let nothing = BTreeMap::new();
+        let mut compared = 0;
+        for key in TOPIC_KEYS {
+            let of_files = keys::all().find(|known| known.name == key.broker_name);
+            if !of_files.is_some_and(|known| matches!(known.answer, Answer::Honoured(_))) {
+                continue;
+            }
+            compared += 1;
+            for value in PROBES {
+                let what = format!("{}={value}", key.broker_name);
+                let file = Config::load(&Sources {
+                    flags: vec![(key.broker_name.to_owned(), value.to_owned())],
+                    ..Sources::default()
+                });
+                assert_eq!(file.is_ok(), (key.check)(value).is_ok(), "{what}");
+                let Ok(file) = file else { continue };
+                let set = file.config.topic_defaults;
+                let topic = BTreeMap::from([(key.name.to_owned(), value.to_owned())]);
+                assert_eq!(config::resolve(&topic, &nothing), set, "{what}");
+                assert_eq!(config::resolve(&nothing, &of(&set)), set, "{what}");
+            }
+        }
+        assert_eq!(compared, of(&TopicConfig::default()).len());
+    }
 
     #[test]
     fn defaults_go_through_their_names_unchanged() {

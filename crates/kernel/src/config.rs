@@ -136,10 +136,29 @@ mod tests {
             ("retention.ms", "soon"),
             ("min.insync.replicas", "0"),
             ("segment.bytes", "1"),
+            ("max.message.bytes", "67108865"),
+            ("compression.gzip.level", "6"),
+            ("compression.lz4.level", "1"),
+            ("compression.zstd.level", "23"),
             ("unclean.leader.election.enable", "true"),
             ("compression.type", "rar"),
         ] {
             assert!(check(key, value).is_err(), "{key}={value}");
         }
+    }
+
+    #[test]
+    fn a_limit_of_ours_is_named() {
+        let message = |key, value| check(key, value).expect_err("refused").to_string();
+        let size = message("max.message.bytes", "2147483647");
+        assert!(
+            size.contains("no batch may be larger than 64 MiB"),
+            "{size}"
+        );
+        let level = message("compression.lz4.level", "12");
+        assert!(
+            level.contains("1 to 17") && level.contains("only the default 9"),
+            "{level}"
+        );
     }
 }

@@ -11,6 +11,7 @@ pub mod identity;
 pub mod invariant;
 pub mod limits;
 pub mod log_types;
+pub mod topic_bounds;
 pub mod topic_config;
 
 pub use batch_info::BatchInfo;

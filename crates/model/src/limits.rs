@@ -3,6 +3,15 @@
 /// Batches remembered for each idempotent producer: Kafka's clients keep at most five in flight.
 pub const PRODUCER_BATCHES: usize = 5;
 
+/// Idempotent producers remembered for each partition: 2 MiB of them, which also fits the message that
+/// hands them to a replica that begins anew. A producer that is pushed out wrote before ten thousand
+/// others did; its retries are over.
+pub const PRODUCERS: usize = 10_000;
+
+/// Virtual segments kept for each log: half a megabyte in each checkpoint. With the default size of a
+/// segment, 10 TiB.
+pub const SEGMENTS: usize = 10_000;
+
 /// Longest topic name, Kafka's limit.
 pub const TOPIC_NAME_LENGTH: usize = 249;
 

@@ -1,5 +1,7 @@
 //! The table of topic settings.
 
+use holdfast_model::topic_bounds::{self, Bounds};
+
 /// The type of a setting, as DescribeConfigs shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigKind {
@@ -46,8 +48,37 @@ fn number_from(value: &str, least: i64, most: i64) -> Result<(), String> {
     }
 }
 
-fn long_from_minus_one(value: &str) -> Result<(), String> {
-    number_from(value, -1, i64::MAX)
+/// A number that brokers' files bound too.
+fn within(value: &str, bounds: &Bounds) -> Result<(), String> {
+    bounds.read(value).map(|_fits| ())
+}
+
+fn max_message_bytes(value: &str) -> Result<(), String> {
+    within(value, &topic_bounds::MAX_MESSAGE_BYTES)
+}
+
+fn min_insync_replicas(value: &str) -> Result<(), String> {
+    within(value, &topic_bounds::MIN_INSYNC_REPLICAS)
+}
+
+fn timestamp_distance_ms(value: &str) -> Result<(), String> {
+    within(value, &topic_bounds::TIMESTAMP_DISTANCE_MS)
+}
+
+fn retention_bytes(value: &str) -> Result<(), String> {
+    within(value, &topic_bounds::RETENTION_BYTES)
+}
+
+fn retention_ms(value: &str) -> Result<(), String> {
+    within(value, &topic_bounds::RETENTION_MS)
+}
+
+fn segment_bytes(value: &str) -> Result<(), String> {
+    within(value, &topic_bounds::SEGMENT_BYTES)
+}
+
+fn segment_ms(value: &str) -> Result<(), String> {
+    within(value, &topic_bounds::SEGMENT_MS)
 }
 
 fn long_from_zero(value: &str) -> Result<(), String> {
@@ -60,10 +91,6 @@ fn long_from_one(value: &str) -> Result<(), String> {
 
 fn int_from_zero(value: &str) -> Result<(), String> {
     number_from(value, 0, i64::from(i32::MAX))
-}
-
-fn int_from_one(value: &str) -> Result<(), String> {
-    number_from(value, 1, i64::from(i32::MAX))
 }
 
 fn one_of(value: &str, words: &[&str]) -> Result<(), String> {
@@ -94,11 +121,6 @@ fn cleanup_policy(value: &str) -> Result<(), String> {
     }
 }
 
-fn segment_bytes(value: &str) -> Result<(), String> {
-    // Kafka's own lower bound since 4.0.
-    number_from(value, 1024 * 1024, i64::from(i32::MAX))
-}
-
 fn compression_type(value: &str) -> Result<(), String> {
     one_of(
         value,
@@ -106,8 +128,28 @@ fn compression_type(value: &str) -> Result<(), String> {
     )
 }
 
-fn compression_level(value: &str) -> Result<(), String> {
-    number_from(value, -131_072, 22)
+/// Batches that are stored with another codec than they came in are compressed at that codec's
+/// default level: another level would be shown and not be there.
+fn only_level(value: &str, default: &str, kafkas: &str) -> Result<(), String> {
+    if value == default {
+        return Ok(());
+    }
+    Err(format!(
+        "of Kafka's levels ({kafkas}) only the default {default} is possible: Holdfast compresses \
+         with each codec at its default level"
+    ))
+}
+
+fn gzip_level(value: &str) -> Result<(), String> {
+    only_level(value, "-1", "1 to 9, or -1")
+}
+
+fn lz4_level(value: &str) -> Result<(), String> {
+    only_level(value, "9", "1 to 17")
+}
+
+fn zstd_level(value: &str) -> Result<(), String> {
+    only_level(value, "3", "-131072 to 22")
 }
 
 fn timestamp_type(value: &str) -> Result<(), String> {
@@ -155,14 +197,14 @@ const MAX: &str = "9223372036854775807";
 pub const TOPIC_KEYS: &[TopicKey] = &[
     key("cleanup.policy", "log.cleanup.policy", List, "delete", cleanup_policy,
         "What happens to old segments: delete, or nothing (an empty list)."),
-    key("compression.gzip.level", "compression.gzip.level", Int, "-1", compression_level,
-        "Level for compression.type=gzip; accepted, the codec's own default is used."),
-    key("compression.lz4.level", "compression.lz4.level", Int, "9", compression_level,
-        "Level for compression.type=lz4; accepted, the codec's own default is used."),
+    key("compression.gzip.level", "compression.gzip.level", Int, "-1", gzip_level,
+        "Level for compression.type=gzip: only the codec's default is possible."),
+    key("compression.lz4.level", "compression.lz4.level", Int, "9", lz4_level,
+        "Level for compression.type=lz4: only the codec's default is possible."),
     key("compression.type", "compression.type", Text, "producer", compression_type,
         "The codec in which batches are stored; producer keeps the one they came in."),
-    key("compression.zstd.level", "compression.zstd.level", Int, "3", compression_level,
-        "Level for compression.type=zstd; accepted, the codec's own default is used."),
+    key("compression.zstd.level", "compression.zstd.level", Int, "3", zstd_level,
+        "Level for compression.type=zstd: only the codec's default is possible."),
     key("delete.retention.ms", "log.cleaner.delete.retention.ms", Long, "86400000", long_from_zero,
         "Kept for compaction, which is not offered yet."),
     key("file.delete.delay.ms", "log.segment.delete.delay.ms", Long, "60000", long_from_zero,
@@ -179,11 +221,11 @@ pub const TOPIC_KEYS: &[TopicKey] = &[
         "Catch-up replication runs on a throttled stream of its own."),
     key("max.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms", Long, MAX, long_from_one,
         "Kept for compaction, which is not offered yet."),
-    key("max.message.bytes", "message.max.bytes", Int, "1048588", int_from_zero,
-        "Largest batch in bytes, as received."),
-    key("message.timestamp.after.max.ms", "log.message.timestamp.after.max.ms", Long, "3600000", long_from_zero,
+    key("max.message.bytes", "message.max.bytes", Int, "1048588", max_message_bytes,
+        "Largest batch in bytes, as received; at most 64 MiB."),
+    key("message.timestamp.after.max.ms", "log.message.timestamp.after.max.ms", Long, "3600000", timestamp_distance_ms,
         "How far a record's timestamp may lie in the future."),
-    key("message.timestamp.before.max.ms", "log.message.timestamp.before.max.ms", Long, MAX, long_from_zero,
+    key("message.timestamp.before.max.ms", "log.message.timestamp.before.max.ms", Long, MAX, timestamp_distance_ms,
         "How far a record's timestamp may lie in the past."),
     key("message.timestamp.type", "log.message.timestamp.type", Text, "CreateTime", timestamp_type,
         "Whose time a record carries: the client's or the leader's."),
@@ -191,15 +233,15 @@ pub const TOPIC_KEYS: &[TopicKey] = &[
         "Kept for compaction, which is not offered yet."),
     key("min.compaction.lag.ms", "log.cleaner.min.compaction.lag.ms", Long, "0", long_from_zero,
         "Kept for compaction, which is not offered yet."),
-    key("min.insync.replicas", "min.insync.replicas", Int, "2", int_from_one,
+    key("min.insync.replicas", "min.insync.replicas", Int, "2", min_insync_replicas,
         "How many in-sync replicas acks=all needs. Kafka's default is 1; here it is 2, and at most the replication factor counts."),
     key("preallocate", "log.preallocate", Boolean, "false", boolean,
         "Steers nothing: segments are no files here."),
     key("remote.storage.enable", "log.remote.storage.enable", Boolean, "false", only_false,
         "Tiered storage is not offered yet."),
-    key("retention.bytes", "log.retention.bytes", Long, "-1", long_from_minus_one,
+    key("retention.bytes", "log.retention.bytes", Long, "-1", retention_bytes,
         "Size in bytes of a partition above which its oldest segments are deleted; -1 for none."),
-    key("retention.ms", "log.retention.ms", Long, "604800000", long_from_minus_one,
+    key("retention.ms", "log.retention.ms", Long, "604800000", retention_ms,
         "Age in milliseconds at which segments are deleted; -1 for never."),
     key("segment.bytes", "log.segment.bytes", Int, "1073741824", segment_bytes,
         "Size of a virtual segment: the step in which retention deletes."),
@@ -207,7 +249,7 @@ pub const TOPIC_KEYS: &[TopicKey] = &[
         "Steers nothing: the index is bounded by the memory budget."),
     key("segment.jitter.ms", "log.roll.jitter.ms", Long, "0", long_from_zero,
         "Steers nothing: closing a virtual segment costs nothing."),
-    key("segment.ms", "log.roll.ms", Long, "604800000", long_from_one,
+    key("segment.ms", "log.roll.ms", Long, "604800000", segment_ms,
         "Age in milliseconds, by record timestamps, at which a virtual segment is closed."),
     key("unclean.leader.election.enable", "unclean.leader.election.enable", Boolean, "false", only_false,
         "No election that loses acknowledged records happens by itself."),

@@ -228,6 +228,8 @@ fn values_are_checked_and_the_message_names_the_key() {
         "compression.type=brotli",
         "log.cleanup.policy=compact",
         "socket.request.max.bytes=104857601",
+        "message.max.bytes=67108865",
+        "log.segment.bytes=2147483648",
         "auto.create.topics.enable=yes",
         "log.retention.hours=9223372036854775807",
         "advertised.listeners=NOBODY://h:1",

@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use holdfast_model::topic_bounds::Bounds;
+
 /// Reads a number within a range.
 pub(super) fn number<T>(text: &str, range: &RangeInclusive<T>) -> Result<T, String>
 where
@@ -30,6 +32,18 @@ where
     T: FromStr + PartialOrd + Display,
 {
     *target = number(text, range)?;
+    Ok(())
+}
+
+/// Sets a default of topics, within the bounds that topics themselves have.
+pub(super) fn set_within<T>(target: &mut T, text: &str, bounds: &Bounds) -> Result<(), String>
+where
+    T: TryFrom<i64>,
+{
+    let value = bounds
+        .read(text)
+        .map_err(|fitting| format!("{text:?}: {fitting}"))?;
+    *target = T::try_from(value).map_err(|_e| format!("{text:?} is too large"))?;
     Ok(())
 }
 

@@ -210,7 +210,8 @@ pub(super) const KEYS: &[Key] = &[
     notice("connection.failed.authentication.delay.ms", SECURITY),
     notice(
         "max.incremental.fetch.session.cache.slots",
-        "fetch sessions are bounded by the connections",
+        "at most 1,000 sessions, with as many partitions in all as fit 3 % of \
+         `holdfast.memory.budget.bytes`; consumers beyond that fetch without a session",
     ),
     notice(
         "fetch.purgatory.purge.interval.requests",
@@ -234,7 +235,8 @@ pub(super) const KEYS: &[Key] = &[
     ),
     notice(
         "producer.id.expiration.*",
-        "producer state is kept in bounded tables; the oldest idle producers go first",
+        "a producer is forgotten after 24 hours of silence, or when 10,000 others wrote to its \
+         partition since",
     ),
     notice("offsets.*", GROUPS),
     notice("offset.metadata.max.bytes", GROUPS),

@@ -1,8 +1,10 @@
 //! The keys that set something.
 
+use holdfast_model::topic_bounds as bounds;
+
 use super::super::listener::{drop_controllers, set_advertised, set_listeners, set_protocols};
 use super::super::topic_defaults::{parse_cleanup, parse_compression, parse_timestamp_type};
-use super::super::value::{boolean, number, set, set_optional, span_ms};
+use super::super::value::{boolean, number, set, set_optional, set_within, span_ms};
 use super::{Answer, Apply, Key, Setting};
 
 const MAX_MS: u64 = 365 * 24 * 3_600_000;
@@ -215,17 +217,26 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "min.insync.replicas",
         "topic_defaults.min_insync_replicas",
-        |c, v| set(&mut c.topic_defaults.min_insync_replicas, v, &(1..=64)),
+        |c, v| {
+            set_within(
+                &mut c.topic_defaults.min_insync_replicas,
+                v,
+                &bounds::MIN_INSYNC_REPLICAS,
+            )
+        },
         "Topic default: in-sync replicas below which acks=all is refused (Kafka's default: 1)",
     ),
     key(
         "message.max.bytes",
         "topic_defaults.max_message_bytes",
         |c, v| {
-            let largest = holdfast_model::limits::BATCH_BYTES as u32;
-            set(&mut c.topic_defaults.max_message_bytes, v, &(64..=largest))
+            set_within(
+                &mut c.topic_defaults.max_message_bytes,
+                v,
+                &bounds::MAX_MESSAGE_BYTES,
+            )
         },
-        "Topic default `max.message.bytes`: the largest batch as received",
+        "Topic default `max.message.bytes`: the largest batch as received, at most 64 MiB",
     ),
     key(
         "compression.type",
@@ -249,10 +260,10 @@ pub(super) const KEYS: &[Key] = &[
         "log.message.timestamp.before.max.ms",
         "topic_defaults.message_timestamp_before_max_ms",
         |c, v| {
-            set(
+            set_within(
                 &mut c.topic_defaults.timestamp_before_max_ms,
                 v,
-                &(0..=i64::MAX),
+                &bounds::TIMESTAMP_DISTANCE_MS,
             )
         },
         "Topic default: how far a timestamp may lie in the past",
@@ -261,10 +272,10 @@ pub(super) const KEYS: &[Key] = &[
         "log.message.timestamp.after.max.ms",
         "topic_defaults.message_timestamp_after_max_ms",
         |c, v| {
-            set(
+            set_within(
                 &mut c.topic_defaults.timestamp_after_max_ms,
                 v,
-                &(0..=i64::MAX),
+                &bounds::TIMESTAMP_DISTANCE_MS,
             )
         },
         "Topic default: how far a timestamp may lie in the future",
@@ -284,23 +295,29 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "log.retention.ms",
         "topic_defaults.retention_ms",
-        |c, v| span_ms(v, 1).map(|ms| c.topic_defaults.retention_ms = ms),
+        |c, v| set_within(&mut c.topic_defaults.retention_ms, v, &bounds::RETENTION_MS),
         "The same in milliseconds; wins over both",
     ),
     key(
         "log.retention.bytes",
         "topic_defaults.retention_bytes",
-        |c, v| set(&mut c.topic_defaults.retention_bytes, v, &(-1..=i64::MAX)),
+        |c, v| {
+            set_within(
+                &mut c.topic_defaults.retention_bytes,
+                v,
+                &bounds::RETENTION_BYTES,
+            )
+        },
         "Topic default `retention.bytes` of each partition; -1 unbounded",
     ),
     key(
         "log.segment.bytes",
         "topic_defaults.segment_bytes",
         |c, v| {
-            set(
+            set_within(
                 &mut c.topic_defaults.segment_bytes,
                 v,
-                &((1 << 20)..=(1 << 40)),
+                &bounds::SEGMENT_BYTES,
             )
         },
         "Topic default `segment.bytes`: size of a virtual segment, the step of retention",
@@ -317,7 +334,7 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "log.roll.ms",
         "topic_defaults.segment_ms",
-        |c, v| set(&mut c.topic_defaults.segment_ms, v, &(1..=i64::MAX)),
+        |c, v| set_within(&mut c.topic_defaults.segment_ms, v, &bounds::SEGMENT_MS),
         "The same in milliseconds; wins over hours",
     ),
     key(
