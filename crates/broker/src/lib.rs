@@ -10,6 +10,7 @@
 //! - no client is told of a record that is not below the high watermark of the epoch that took it.
 
 pub mod admission;
+pub mod answer_memory;
 pub mod controller;
 pub mod environment;
 pub mod handlers;
@@ -21,6 +22,7 @@ pub mod partitions;
 pub mod pipeline;
 pub mod recovery;
 pub mod replication;
+mod request_memory;
 pub mod serve;
 pub mod state;
 pub mod topic_defaults;

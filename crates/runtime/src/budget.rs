@@ -23,21 +23,18 @@ pub enum Share {
     Requests,
     /// The newest batches of each partition.
     TailCache,
-    /// Memtables and block cache of the store.
+    /// Memtables and block cache of the store, the index of batches among them.
     Store,
-    /// The index of batches.
-    Index,
-    /// Replication windows, sent and received.
+    /// Messages of other brokers that are being taken in.
     Replication,
 }
 
 impl Share {
     /// Every share.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 4] = [
         Self::Requests,
         Self::TailCache,
         Self::Store,
-        Self::Index,
         Self::Replication,
     ];
 
@@ -47,19 +44,16 @@ impl Share {
             Self::Requests => "requests",
             Self::TailCache => "tail_cache",
             Self::Store => "store",
-            Self::Index => "index",
             Self::Replication => "replication",
         }
     }
 
-    /// Its part of the whole. Requests must hold at least one request of the largest size; the
-    /// tail cache decides whether consumers near the head touch the disk; memtables and block
-    /// cache gain little from more.
+    /// Its part of the whole. Requests must hold at least one request of the largest size, and
+    /// replication one batch of the largest; the tail cache decides whether consumers near the head
+    /// touch the disk; memtables and block cache gain little from more.
     fn percent(self) -> u64 {
         match self {
-            Self::Requests | Self::TailCache => 25,
-            Self::Store => 20,
-            Self::Index | Self::Replication => 15,
+            Self::Requests | Self::TailCache | Self::Store | Self::Replication => 25,
         }
     }
 
@@ -68,8 +62,7 @@ impl Share {
             Self::Requests => 0,
             Self::TailCache => 1,
             Self::Store => 2,
-            Self::Index => 3,
-            Self::Replication => 4,
+            Self::Replication => 3,
         }
     }
 }
@@ -100,7 +93,7 @@ pub enum Error {
 /// The budget. Cheap to clone; all clones are one budget.
 #[derive(Clone, Debug)]
 pub struct MemoryBudget {
-    inner: Arc<[ShareState; 5]>,
+    inner: Arc<[ShareState; 4]>,
     total: u64,
 }
 
@@ -164,6 +157,12 @@ impl MemoryBudget {
     /// The bytes of a share that are not acquired now.
     pub fn available(&self, share: Share) -> u64 {
         self.inner[share.index()].free.available_permits() as u64 * UNIT
+    }
+
+    /// Says what a cache that bounds itself holds of its share.
+    pub fn show_used(&self, share: Share, bytes: u64) {
+        let used = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.inner[share.index()].used.set(used);
     }
 
     /// Waits until `bytes` of the share are free and takes them, first come first served.
@@ -281,7 +280,7 @@ mod tests {
                 bytes: 1
             }
         );
-        budget.try_acquire(Share::Index, 1 << 20).unwrap();
+        budget.try_acquire(Share::Replication, 1 << 20).unwrap();
         let other = budget.clone();
         let wait = async move { other.acquire(Share::Requests, 10).await.unwrap().bytes() };
         let mut wait = std::pin::pin!(wait);
@@ -329,15 +328,15 @@ mod tests {
     #[test]
     fn shrinking_gives_back_the_rest() {
         let budget = MemoryBudget::new(100 << 20, &Metrics::new());
-        let mut permit = budget.try_acquire(Share::Index, 10 << 10).unwrap();
+        let mut permit = budget.try_acquire(Share::Replication, 10 << 10).unwrap();
         permit.shrink_to(1500);
         assert_eq!(permit.bytes(), 2048);
         permit.shrink_to(1 << 30);
         assert_eq!(permit.bytes(), 2048);
         drop(permit);
         assert_eq!(
-            budget.available(Share::Index),
-            budget.capacity(Share::Index)
+            budget.available(Share::Replication),
+            budget.capacity(Share::Replication)
         );
     }
 }

@@ -226,6 +226,12 @@ impl LogStore {
         crate::disk::directory_bytes(&self.shared.options.database_path())
     }
 
+    /// Bytes that RocksDB holds in memory for this shard: memtables and block cache.
+    pub fn memory_bytes(&self) -> Result<u64, Error> {
+        let all = [families::LOG, families::INDEX, families::STATE];
+        self.shared.db.memory_bytes(&all)
+    }
+
     /// Free bytes of the file system, as of at most a tenth of a second ago.
     pub fn available_bytes(&self) -> u64 {
         self.shared.disk.available()

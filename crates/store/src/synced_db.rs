@@ -156,6 +156,23 @@ impl SyncedDb {
         }
     }
 
+    /// Bytes of memtables and block cache. The cache is one for all families.
+    pub(crate) fn memory_bytes(&self, families: &[&'static str]) -> Result<u64, Error> {
+        let number = |family, name| {
+            let value = self.db.property_int_value_cf(self.family(family), name);
+            value
+                .map(Option::unwrap_or_default)
+                .map_err(Error::rocks("read a property"))
+        };
+        let mut bytes = 0;
+        let mut cache = 0;
+        for family in families {
+            bytes += number(family, rocksdb::properties::CUR_SIZE_ALL_MEM_TABLES)?;
+            cache = number(family, rocksdb::properties::BLOCK_CACHE_USAGE)?;
+        }
+        Ok(bytes + cache)
+    }
+
     fn recovered_group(&self) -> Result<u64, Error> {
         let family = self.family(self.state_family);
         let Some(bytes) = self

@@ -2,6 +2,7 @@
 //!
 //! A body is walked before it is decoded, see the module `shape`: the decoder of the message crate
 //! reserves memory for any count that a request claims, so that a few bytes could end the process.
+//! The walk also tells how much decoding takes, so that the memory can be found first.
 //! Bytes after a complete body are ignored, as Kafka ignores them.
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -99,19 +100,56 @@ pub fn decode_header(frame: &mut Bytes) -> Result<Header, Error> {
     })
 }
 
-/// Decodes the body behind a header. Strings and records are slices of `body`.
-pub fn decode(api: Api, version: i16, mut body: Bytes) -> Result<RequestKind, Error> {
-    let malformed = |reason: String| Error::Body {
+/// A body whose counts and lengths fit its bytes, not decoded yet.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    api: Api,
+    version: i16,
+    body: Bytes,
+    decoded_bytes: usize,
+}
+
+impl Checked {
+    /// The memory that decoding takes at most, beside the body itself.
+    pub fn decoded_bytes(&self) -> u64 {
+        self.decoded_bytes as u64
+    }
+
+    /// Decodes it. Strings and records are slices of the body.
+    pub fn decode(mut self) -> Result<RequestKind, Error> {
+        let (api, version) = (self.api, self.version);
+        RequestKind::decode(api.message_key(), &mut self.body, version)
+            .map_err(|error| malformed(api, version, format!("{error:#}")))
+    }
+}
+
+/// Walks the body behind a header.
+pub fn check(api: Api, version: i16, body: Bytes) -> Result<Checked, Error> {
+    if !api.serves(version) {
+        let reason = "version is not served".to_owned();
+        return Err(malformed(api, version, reason));
+    }
+    let decoded_bytes = shape::check(api, version, &body)
+        .map_err(|fault| malformed(api, version, fault.to_string()))?;
+    Ok(Checked {
+        api,
+        version,
+        body,
+        decoded_bytes,
+    })
+}
+
+/// Walks the body behind a header and decodes it, whatever memory that takes.
+pub fn decode(api: Api, version: i16, body: Bytes) -> Result<RequestKind, Error> {
+    check(api, version, body)?.decode()
+}
+
+fn malformed(api: Api, version: i16, reason: String) -> Error {
+    Error::Body {
         api,
         version,
         reason,
-    };
-    if !api.serves(version) {
-        return Err(malformed("version is not served".to_owned()));
     }
-    shape::check(api, version, &body).map_err(|fault| malformed(fault.to_string()))?;
-    RequestKind::decode(api.message_key(), &mut body, version)
-        .map_err(|error| malformed(format!("{error:#}")))
 }
 
 /// Encodes a request with its length prefix, as a client sends it. The message must be that of the

@@ -1,5 +1,5 @@
 //! A walk over a request that checks every count and length against the bytes that are there,
-//! before the decoder of the message crate reserves memory for them.
+//! before the decoder of the message crate reserves memory for them, and says how much that is.
 //!
 //! Each API has a table of its fields by version, just enough to find the next length. Wherever the
 //! decoder goes on, the walk has read the same bytes; where the walk is stricter or laxer, the
@@ -14,9 +14,16 @@ use crate::cursor::Cursor;
 /// of 100,000 partitions asks with fewer.
 const MOST_ELEMENTS: usize = 262_144;
 
-/// Most tagged fields of one request, Kafka's own number. The decoder keeps each one that it does
-/// not know in a tree node of half a KiB.
+/// Memory for one element of an array, in bytes, strings without their text: the largest, a topic
+/// to create, has 112, and the allocator rounds up by a quarter. A test compares with all of them.
+const ELEMENT_BYTES: usize = 160;
+
+/// Most tagged fields of one request, Kafka's own number.
 const MOST_TAGS: usize = 10_000;
+
+/// Memory for one tagged field, in bytes: the decoder keeps those that it does not know in a tree,
+/// and a node of it has room for eleven (36 bytes each) even where it holds one.
+const TAG_BYTES: usize = 512;
 
 /// Why a request is not decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -67,28 +74,17 @@ pub(crate) struct Shape {
     tags: &'static [(u32, Kind)],
 }
 
-/// Walks the body of a request of a version that we serve.
-pub(crate) fn check(api: Api, version: i16, body: &[u8]) -> Result<(), Fault> {
-    let flexible = api.is_flexible(version);
-    let mut walk = Walk {
-        cursor: Cursor::new(body),
-        version,
-        flexible,
-        elements: 0,
-        tags: 0,
-    };
-    walk.fields(table::of(api))
+/// Walks the body of a request of a version that we serve. The bytes of memory that its decoder
+/// takes at most, beside the body, of which strings and blobs are slices.
+pub(crate) fn check(api: Api, version: i16, body: &[u8]) -> Result<usize, Fault> {
+    let mut walk = Walk::new(Cursor::new(body), version, api.is_flexible(version));
+    walk.fields(table::of(api))?;
+    Ok(walk.decoded + walk.tags * TAG_BYTES)
 }
 
 /// Walks what follows the correlation id in a request header.
 pub(crate) fn header_fits(cursor: Cursor<'_>, flexible: bool) -> bool {
-    let mut walk = Walk {
-        cursor,
-        version: 0,
-        flexible: false,
-        elements: 0,
-        tags: 0,
-    };
+    let mut walk = Walk::new(cursor, 0, false);
     // The client id keeps its old length even where everything else is compact.
     let client_id = walk.field(Kind::Text);
     walk.flexible = flexible;
@@ -100,10 +96,23 @@ struct Walk<'a> {
     version: i16,
     flexible: bool,
     elements: usize,
+    /// Memory that the elements take once they are decoded.
+    decoded: usize,
     tags: usize,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(cursor: Cursor<'a>, version: i16, flexible: bool) -> Self {
+        Self {
+            cursor,
+            version,
+            flexible,
+            elements: 0,
+            decoded: 0,
+            tags: 0,
+        }
+    }
+
     fn fields(&mut self, shape: &Shape) -> Result<(), Fault> {
         for row in shape.rows {
             if (row.first..=row.last).contains(&self.version) {
@@ -125,17 +134,17 @@ impl Walk<'_> {
                 self.skip(length)
             }
             Kind::Numbers(bytes) => {
-                let count = self.elements()?;
+                let count = self.elements(bytes)?;
                 self.skip(count.checked_mul(bytes).ok_or(Fault::Truncated)?)
             }
             Kind::Texts => {
-                for _ in 0..self.elements()? {
+                for _ in 0..self.elements(ELEMENT_BYTES)? {
                     self.field(Kind::Text)?;
                 }
                 Ok(())
             }
             Kind::Array(shape) => {
-                for _ in 0..self.elements()? {
+                for _ in 0..self.elements(ELEMENT_BYTES)? {
                     self.fields(shape)?;
                 }
                 Ok(())
@@ -197,10 +206,13 @@ impl Walk<'_> {
         non_negative(self.cursor.i32().ok_or(Fault::Truncated)?)
     }
 
-    /// The count of an array whose elements take a byte or more each.
-    fn elements(&mut self) -> Result<usize, Fault> {
+    /// The count of an array whose elements take a byte or more each, and in memory as many as are
+    /// given.
+    fn elements(&mut self, in_memory: usize) -> Result<usize, Fault> {
         let count = self.count()?;
         self.admit(count)?;
+        // Admitted, so it is no large number.
+        self.decoded += count * in_memory;
         Ok(count)
     }
 

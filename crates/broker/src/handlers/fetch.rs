@@ -7,6 +7,7 @@ mod session;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use holdfast_model::{ErrorCode, TopicId, TopicPartition};
 use holdfast_wire::StrBytes;
 use holdfast_wire::fetch_response::{
@@ -46,17 +47,20 @@ pub async fn handle(
     let is_replica = request.replica_id.0 >= 0 || request.replica_state.replica_id.0 >= 0;
     if is_replica {
         // Brokers replicate over gRPC here; whoever says it is one is mistaken.
-        return encode(header, &failed(ErrorCode::InvalidRequest), None);
+        return refused(header, ErrorCode::InvalidRequest);
     }
-    let opened = match broker
+    let mut opened = match broker
         .fetch_sessions
         .open(&request, version, broker.clock.monotonic())
     {
         Ok(opened) => opened,
-        Err(code) => return encode(header, &failed(code), None),
+        Err(code) => return refused(header, code),
     };
-    let wanted: Vec<Resolved> = opened
-        .wanted()
+    let wanted = opened.take_wanted();
+    let Ok(_waiting) = grant::waiting(broker, wanted.len()).await else {
+        return no_memory();
+    };
+    let wanted: Vec<Resolved> = wanted
         .into_iter()
         .map(|wanted| resolve(broker, context, version, wanted))
         .collect();
@@ -69,10 +73,16 @@ pub async fn handle(
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0);
     let wait = wait.min(LONGEST_WAIT);
+    // All that is needed of it is in `wanted`, and the wait may be long.
+    drop(request);
     match wait_for_bytes(broker, &wanted, &limits, min_bytes, wait).await {
         Some(found) => respond(broker, context, header, &opened, wanted, found),
-        None => Answer::Close("no memory for the answer".to_owned()),
+        None => no_memory(),
     }
+}
+
+fn no_memory() -> Answer {
+    Answer::Close("no memory for the answer".to_owned())
 }
 
 /// One partition of a request, with what the image says of its topic.
@@ -203,8 +213,14 @@ fn respond(
         topics,
         node_endpoints: endpoints,
     };
+    let segments = match encode(header, &response) {
+        Ok(segments) => segments,
+        Err(reason) => return Answer::Close(reason),
+    };
     // What a slow reader holds is held against the budget.
-    encode(header, &response, Some(found.held))
+    let whole: usize = segments.iter().map(Bytes::len).sum();
+    let held = grant::written(found.held, found.around, whole.saturating_sub(bytes));
+    Answer::Segments(segments, Some(held))
 }
 
 fn new_topic(key: &TopicKey) -> FetchedTopic {
@@ -261,23 +277,21 @@ fn add_endpoint(
     }
 }
 
-fn failed(code: ErrorCode) -> FetchResponse {
-    FetchResponse {
+fn refused(header: &Header, code: ErrorCode) -> Answer {
+    let response = FetchResponse {
         throttle_time_ms: 0,
         error_code: code.code(),
         session_id: 0,
         topics: Vec::new(),
         node_endpoints: Vec::new(),
+    };
+    match encode(header, &response) {
+        Ok(segments) => Answer::Segments(segments, None),
+        Err(reason) => Answer::Close(reason),
     }
 }
 
-fn encode(
-    header: &Header,
-    response: &FetchResponse,
-    held: Option<holdfast_runtime::budget::BudgetPermit>,
-) -> Answer {
-    match fetch_response::encode(header.correlation_id, header.version, response) {
-        Ok(segments) => Answer::Segments(segments, held),
-        Err(error) => Answer::Close(error.to_string()),
-    }
+fn encode(header: &Header, response: &FetchResponse) -> Result<Vec<Bytes>, String> {
+    fetch_response::encode(header.correlation_id, header.version, response)
+        .map_err(|error| error.to_string())
 }

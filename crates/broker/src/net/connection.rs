@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 use super::frame_body::{self, Patience};
 use crate::handlers::RequestContext;
 use crate::pipeline::{self, Answer};
+use crate::request_memory;
 use crate::state::BrokerState;
 
 /// Answers that one connection may have under way: Kafka's clients pipeline five requests.
@@ -96,6 +97,7 @@ async fn read(
 ) -> End {
     let context = Arc::new(context);
     loop {
+        wait_for_plenty(&broker, &pending).await;
         let (frame, permit) = match next_frame(&mut reader, &broker).await {
             Ok(next) => next,
             Err(End::Closed) => {
@@ -105,7 +107,7 @@ async fn read(
             }
             Err(end) => return end,
         };
-        match pipeline::begin(&broker, &context, frame).await {
+        match pipeline::begin(&broker, &context, frame, permit.bytes()).await {
             Ok(answer) => {
                 if pending.send((answer, permit)).await.is_err() {
                     return End::Closed;
@@ -113,6 +115,14 @@ async fn read(
             }
             Err(reason) => return End::Request(reason),
         }
+    }
+}
+
+/// While memory is short, a connection whose requests wait for their answers asks for no more:
+/// those who send ahead and never read leave memory to those who do not.
+async fn wait_for_plenty(broker: &BrokerState, pending: &mpsc::Sender<Pending>) {
+    while pending.capacity() < ANSWERS_IN_FLIGHT && request_memory::is_short(&broker.budget) {
+        tokio::time::sleep(request_memory::PAUSE).await;
     }
 }
 
@@ -148,8 +158,16 @@ async fn write(mut writer: OwnedWriteHalf, mut answers: mpsc::Receiver<Pending>)
     End::Closed
 }
 
-/// Writes segments without joining them.
-async fn write_all(writer: &mut OwnedWriteHalf, mut segments: Vec<Bytes>) -> Result<(), End> {
+/// Writes segments without joining them. An answer has a least speed as a frame has: whoever reads a
+/// few bytes now and then would hold its memory for ever.
+async fn write_all(writer: &mut OwnedWriteHalf, segments: Vec<Bytes>) -> Result<(), End> {
+    let bytes: usize = segments.iter().map(Bytes::len).sum();
+    let slowest = PROGRESS_TIMEOUT + Duration::from_secs(bytes as u64 / Patience::USUAL.speed);
+    let written = tokio::time::timeout(slowest, write_segments(writer, segments)).await;
+    written.map_err(|_elapsed| End::Stalled)?
+}
+
+async fn write_segments(writer: &mut OwnedWriteHalf, mut segments: Vec<Bytes>) -> Result<(), End> {
     segments.retain(|segment| !segment.is_empty());
     let mut next = 0;
     while next < segments.len() {

@@ -10,6 +10,10 @@ use tokio::sync::Notify;
 
 use super::message::{self, Item};
 
+/// Answers that wait for one connection at most, acknowledgements aside: several for each of 10,000
+/// partitions. A leader that asks for more reads none of them.
+const REPLIES: usize = 65_536;
+
 /// Answers that wait for one connection. Acknowledgements are cumulative: the newest of each
 /// partition replaces older ones, so that the box is bounded by the number of partitions; other
 /// answers follow questions that came on the same connection, one by one.
@@ -36,6 +40,11 @@ impl AckOutbox {
     pub fn reply(&self, item: Item) {
         self.waiting.lock().replies.push(item);
         self.added.notify_one();
+    }
+
+    /// Whether more waits than any leader leaves unread: its connection is to be ended.
+    pub fn is_overfull(&self) -> bool {
+        self.waiting.lock().replies.len() > REPLIES
     }
 
     /// Waits for something to tell. Cancel-safe.

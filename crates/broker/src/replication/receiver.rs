@@ -8,6 +8,7 @@ use holdfast_kernel::replica::{AppendHeader, RefusedReason, SessionId};
 use holdfast_model::{BatchInfo, TopicPartition};
 use holdfast_rpc::proto::replication_server::Replication;
 use holdfast_rpc::{Identity, Request, Response, Sender, Status, Streaming, async_trait};
+use holdfast_runtime::budget::{BudgetPermit, MemoryBudget, Share};
 use holdfast_runtime::tasks::{Class, Tasks};
 use holdfast_store::{Op, Permit};
 use holdfast_wire::batch;
@@ -22,6 +23,9 @@ use crate::partitions::Partitions;
 /// Frames of answers that wait for the transport.
 const FRAMES_IN_FLIGHT: usize = 16;
 
+/// How long a frame waits for memory before its stream is ended and begun anew.
+const MEMORY_PATIENCE: Duration = Duration::from_secs(5);
+
 /// How often an idle connection says that it works.
 const PING_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -29,15 +33,22 @@ const PING_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub struct ReplicationService {
     partitions: Arc<Partitions>,
+    budget: MemoryBudget,
     identity: Identity,
     tasks: Tasks,
 }
 
 impl ReplicationService {
     /// A service that feeds these partitions.
-    pub fn new(partitions: Arc<Partitions>, identity: Identity, tasks: Tasks) -> Self {
+    pub fn new(
+        partitions: Arc<Partitions>,
+        budget: MemoryBudget,
+        identity: Identity,
+        tasks: Tasks,
+    ) -> Self {
         Self {
             partitions,
+            budget,
             identity,
             tasks,
         }
@@ -88,12 +99,21 @@ impl ReplicationService {
         outbox: &Arc<AckOutbox>,
     ) -> String {
         let mut assembler = Assembler::default();
+        // For the message that is being put together, until it is taken in.
+        let mut held: Option<BudgetPermit> = None;
         loop {
             let frame = match stream.message().await {
                 Ok(Some(frame)) => frame,
                 Ok(None) => return "closed by the leader".to_owned(),
                 Err(status) => return status.message().to_owned(),
             };
+            match self.memory_for(&frame).await {
+                Ok(more) => match &mut held {
+                    Some(held) => held.merge(more),
+                    None => held = Some(more),
+                },
+                Err(reason) => return reason,
+            }
             let mut message = match assembler.push(frame) {
                 Ok(Some(message)) => message,
                 Ok(None) => continue,
@@ -110,6 +130,20 @@ impl ReplicationService {
                     Err(error) => return error.to_string(),
                 }
             }
+            held = None;
+            if outbox.is_overfull() {
+                return "the leader does not read its answers".to_owned();
+            }
+        }
+    }
+
+    /// Memory for a frame. Messages that are half there hold some while they wait for more, so that
+    /// none waits for ever.
+    async fn memory_for(&self, frame: &Bytes) -> Result<BudgetPermit, String> {
+        let permit = self.budget.acquire(Share::Replication, frame.len() as u64);
+        match tokio::time::timeout(MEMORY_PATIENCE, permit).await {
+            Ok(permit) => permit.map_err(|error| error.to_string()),
+            Err(_elapsed) => Err("no memory for what the leader sends".to_owned()),
         }
     }
 

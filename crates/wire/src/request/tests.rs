@@ -90,6 +90,17 @@ fn create_topics_with_a_count_of_2_gib_is_an_error() {
 }
 
 #[test]
+fn what_decoding_takes_is_known_before() {
+    let checked = |body: &[u8]| check(Api::Metadata, 1, Bytes::copy_from_slice(body));
+    let one = checked(&[0, 0, 0, 1, 0, 1, b't']).unwrap();
+    let two = checked(&[0, 0, 0, 2, 0, 1, b't', 0, 1, b'u']).unwrap();
+    assert!(one.decoded_bytes() > 0);
+    assert_eq!(two.decoded_bytes(), 2 * one.decoded_bytes());
+    assert!(matches!(two.decode(), Ok(RequestKind::Metadata(_))));
+    assert!(checked(&[0, 0, 0, 3, 0, 1, b't']).is_err());
+}
+
+#[test]
 fn bytes_after_the_body_are_ignored_as_kafka_ignores_them() {
     let mut body = BytesMut::new();
     MetadataRequest::default().encode(&mut body, 12).unwrap();

@@ -99,14 +99,7 @@ fn write(api: Api, version: i16, seed: u64) -> Vec<u8> {
 }
 
 fn walked(api: Api, version: i16, body: &[u8]) -> Result<usize, Fault> {
-    let flexible = api.is_flexible(version);
-    let mut walk = Walk {
-        cursor: Cursor::new(body),
-        version,
-        flexible,
-        elements: 0,
-        tags: 0,
-    };
+    let mut walk = Walk::new(Cursor::new(body), version, api.is_flexible(version));
     walk.fields(table::of(api))
         .map(|()| walk.cursor.remaining())
 }
@@ -180,7 +173,7 @@ fn known_tags_must_have_the_size_they_claim() {
     let with_tag = |tag: &[u8]| [&head[..], tag].concat();
     assert_eq!(
         check(Api::Fetch, 12, &with_tag(&[0, 3, 3, b'a', b'b'])),
-        Ok(())
+        Ok(TAG_BYTES)
     );
     for size in [0, 2, 4, 100] {
         let fault = check(Api::Fetch, 12, &with_tag(&[0, size, 3, b'a', b'b']));
@@ -212,7 +205,25 @@ fn elements_are_counted_over_the_whole_request() {
     assert_eq!(check(Api::Metadata, 0, &body), Err(Fault::TooMany));
     let mut body = (MOST_ELEMENTS as i32).to_be_bytes().to_vec();
     body.resize(4 + 2 * MOST_ELEMENTS, 0);
-    assert_eq!(check(Api::Metadata, 0, &body), Ok(()));
+    let decoded = MOST_ELEMENTS * ELEMENT_BYTES;
+    assert_eq!(check(Api::Metadata, 0, &body), Ok(decoded));
+    assert_eq!(decoded, 40 << 20);
+}
+
+#[test]
+fn what_decoding_takes_is_told_for_nested_arrays_too() {
+    // CreateTopics v2: one topic with one assignment of three brokers, and one setting.
+    let mut body = 1_i32.to_be_bytes().to_vec();
+    body.extend([0, 1, b't', 0, 0, 0, 1, 0, 1]);
+    body.extend([0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 3]);
+    body.extend([0; 3 * 4]);
+    body.extend([0, 0, 0, 1, 0, 1, b'k', 0, 1, b'v']);
+    body.extend([0, 0, 0, 9, 0]);
+    let decoded = 3 * ELEMENT_BYTES + 3 * 4;
+    assert_eq!(check(Api::CreateTopics, 2, &body), Ok(decoded));
+    // Null asks for all topics, and takes nothing.
+    let all = (-1_i32).to_be_bytes();
+    assert_eq!(check(Api::Metadata, 1, &all), Ok(0));
 }
 
 #[test]
@@ -225,7 +236,10 @@ fn tagged_fields_are_counted_over_the_whole_request() {
         out
     };
     const { assert!(MOST_TAGS < 1 << 14, "two bytes hold the count") };
-    assert_eq!(check(Api::DescribeCluster, 0, &body(MOST_TAGS)), Ok(()));
+    assert_eq!(
+        check(Api::DescribeCluster, 0, &body(MOST_TAGS)),
+        Ok(MOST_TAGS * TAG_BYTES)
+    );
     assert_eq!(
         check(Api::DescribeCluster, 0, &body(MOST_TAGS + 1)),
         Err(Fault::TooManyTags)
@@ -251,5 +265,8 @@ fn decoded_elements_are_as_small_as_the_bound_assumes() {
         size_of::<m::incremental_alter_configs_request::AlterableConfig>(),
     ];
     let largest = largest.into_iter().max().unwrap();
-    assert!(largest * MOST_ELEMENTS <= 40 << 20, "{largest} bytes");
+    assert!(largest + largest / 4 <= ELEMENT_BYTES, "{largest} bytes");
+    // A node of the tree of unknown tagged fields: eleven of them, and what binds it to others.
+    let node = 11 * (size_of::<i32>() + size_of::<Bytes>()) + 16;
+    assert!(node + node / 5 <= TAG_BYTES, "{node} bytes");
 }
