@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use holdfast_model::TopicPartition;
+use holdfast_model::{LeaderEpoch, Offset, TopicPartition};
 use holdfast_store::{CommitSink, Completed, GroupStats};
 use parking_lot::RwLock;
 
@@ -64,6 +64,19 @@ impl Partitions {
     /// Every replica.
     pub fn all(&self) -> Vec<Arc<Partition>> {
         self.by_id.read().values().map(Arc::clone).collect()
+    }
+
+    /// Where the log of each replica ends, for elections among replicas that restarted. What is
+    /// offline must not be elected for its length.
+    pub fn log_ends(&self) -> Vec<(TopicPartition, LeaderEpoch, Offset)> {
+        self.all()
+            .iter()
+            .filter(|partition| partition.offline_reason().is_none())
+            .map(|partition| {
+                let (epoch, end) = partition.log_report();
+                (partition.at(), epoch, end)
+            })
+            .collect()
     }
 
     /// How many there are.

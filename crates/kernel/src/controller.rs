@@ -19,7 +19,7 @@ mod topics;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use holdfast_model::{BrokerId, Monotonic, TopicPartition};
+use holdfast_model::{BrokerEpoch, BrokerId, Monotonic, TopicPartition};
 
 pub use command::{
     AlterConfig, Command, ConfigOperation, ConfigResource, CreatePartitionsRequest, Failure,
@@ -85,11 +85,29 @@ pub struct Controller {
     vacant: BTreeMap<TopicPartition, Monotonic>,
     unfenced_since: BTreeMap<BrokerId, Monotonic>,
     last_preferred: Monotonic,
+    /// The version of the image on which a decision was made of whose commit nothing is known.
+    unsettled: Option<u64>,
 }
 
 impl Controller {
     /// Takes office with an image that holds everything committed before.
     pub fn new(options: ControllerOptions, image: &ClusterImage, now: Monotonic) -> Self {
+        let mut controller = Self {
+            sessions: Sessions::new(now),
+            reports: BTreeMap::new(),
+            vacant: BTreeMap::new(),
+            unfenced_since: BTreeMap::new(),
+            last_preferred: now,
+            unsettled: None,
+            options,
+        };
+        controller.look_at(image, now);
+        controller
+    }
+
+    /// Learns from a whole image who is there and which partitions lack a leader; what was known
+    /// before keeps its time.
+    fn look_at(&mut self, image: &ClusterImage, now: Monotonic) {
         let mut vacant = BTreeMap::new();
         for (id, topic) in image.topics.iter() {
             for (index, record) in topic.partitions.iter().enumerate() {
@@ -98,18 +116,35 @@ impl Controller {
                         topic: *id,
                         partition: index as i32,
                     };
-                    vacant.insert(at, now);
+                    let since = self.vacant.get(&at).copied().unwrap_or(now);
+                    vacant.insert(at, since);
                 }
             }
         }
-        let unfenced = image.brokers.values().filter(|broker| !broker.fenced);
-        Self {
-            sessions: Sessions::new(now),
-            reports: BTreeMap::new(),
-            vacant,
-            unfenced_since: unfenced.map(|broker| (broker.id, now)).collect(),
-            last_preferred: now,
-            options,
+        self.vacant = vacant;
+        let since = |id: &BrokerId| self.unfenced_since.get(id).copied().unwrap_or(now);
+        self.unfenced_since = image
+            .brokers
+            .values()
+            .filter(|broker| !broker.fenced)
+            .map(|broker| (broker.id, since(&broker.id)))
+            .collect();
+    }
+
+    /// A decision on this version of the image may or may not be committed. No other one can be on
+    /// the same version: once there is a newer one, it shows what became of it.
+    pub fn lost_sight(&mut self, version: u64) {
+        self.unsettled = Some(version);
+    }
+
+    /// Looks at an image that settles a decision of which nothing was known.
+    pub(super) fn settle(&mut self, image: &ClusterImage, now: Monotonic) {
+        if self
+            .unsettled
+            .is_some_and(|version| image.version > version)
+        {
+            self.unsettled = None;
+            self.look_at(image, now);
         }
     }
 
@@ -126,6 +161,27 @@ impl Controller {
     /// The sessions, to take note of heartbeats.
     pub fn sessions_mut(&mut self) -> &mut Sessions {
         &mut self.sessions
+    }
+
+    /// A broker reports. While partitions wait for a leader it is asked where its logs end, if that
+    /// is not known here: what an earlier controller was told went with it.
+    pub fn heartbeat(
+        &mut self,
+        image: &ClusterImage,
+        broker: BrokerId,
+        epoch: BrokerEpoch,
+        ready: bool,
+        now: Monotonic,
+    ) -> HeartbeatAnswer {
+        let answer = self.sessions.heartbeat(image, broker, epoch, ready, now);
+        let known = self.reports.get(&broker).is_some_and(|r| r.epoch == epoch);
+        match answer {
+            HeartbeatAnswer::Known { fenced, .. } => HeartbeatAnswer::Known {
+                fenced,
+                report: !known && !self.vacant.is_empty(),
+            },
+            HeartbeatAnswer::Unknown => HeartbeatAnswer::Unknown,
+        }
     }
 
     /// Partitions that wait for a leader.

@@ -173,7 +173,6 @@ impl Heartbeats {
             .get(&id)
             .filter(|record| record.epoch == epoch);
         let fenced = known.is_none_or(|record| record.fenced);
-        let stopping = known.is_some_and(|record| record.stopping);
         let now = if fenced {
             Lifecycle::Fenced(epoch)
         } else {
@@ -185,7 +184,7 @@ impl Heartbeats {
         } else if self.partitions.environment().isolated.is_set() {
             self.probes
                 .set_not_ready("isolated: neither a controller nor another broker answers");
-        } else if !stopping {
+        } else {
             self.probes.set_ready();
         }
         self.lifecycle.send_if_modified(|before| {
@@ -220,10 +219,22 @@ impl Heartbeats {
                     return true;
                 }
             }
+            Ok(reply) if reply.report_wanted => self.report_logs().await,
             Ok(_) => {}
             Err(error) => tracing::debug!(%error, "heartbeat"),
         }
         false
+    }
+
+    /// Tells a controller that has to elect where the logs here end. It asks again if it is not told.
+    async fn report_logs(&self) {
+        let registration = Registration {
+            logs: self.partitions.log_ends(),
+            ..self.registration.clone()
+        };
+        let command = Command::Register(registration);
+        let told = self.client.submit(command, self.interval * 2).await;
+        tracing::info!(?told, "told the controller where the logs end");
     }
 
     /// Whether there are other brokers and none of them answers.
@@ -236,14 +247,13 @@ impl Heartbeats {
                 async move { self.client.is_heard(&address).await }
             })
             .collect();
-        let mut nobody = !asked.is_empty();
+        let anybody = !asked.is_empty();
         while let Some(heard) = asked.next().await {
             if heard {
-                nobody = false;
-                break;
+                return false;
             }
         }
-        nobody
+        anybody
     }
 
     fn set_isolated(&self, isolated: bool) {

@@ -87,11 +87,7 @@ impl OfficeHandle {
         {
             return None;
         }
-        Some(
-            controller
-                .sessions_mut()
-                .heartbeat(&image, broker, epoch, ready, now),
-        )
+        Some(controller.heartbeat(&image, broker, epoch, ready, now))
     }
 
     /// A broker's address refuses connections.
@@ -242,11 +238,23 @@ impl Office {
                 }
                 Ok(())
             }
-            Ok(_skipped) => Err(Refusal::Unknown),
-            Err(error) => {
-                tracing::warn!(%error, "the quorum did not take a decision");
+            Ok(_skipped) => {
+                self.lose_sight(image.version);
                 Err(Refusal::Unknown)
             }
+            Err(error) => {
+                tracing::warn!(%error, "the quorum did not take a decision");
+                self.lose_sight(image.version);
+                Err(Refusal::Unknown)
+            }
+        }
+    }
+}
+
+impl Office {
+    fn lose_sight(&self, version: u64) {
+        if let Some(controller) = self.handle.controller.lock().as_mut() {
+            controller.lost_sight(version);
         }
     }
 }

@@ -112,10 +112,11 @@ impl Controller for ControllerService {
             BrokerEpoch(request.broker_epoch),
             request.ready,
         );
-        let (error, fenced, stale) = match answer {
-            None => (ControllerError::NotLeader, false, false),
-            Some(HeartbeatAnswer::Known { fenced }) => (ControllerError::None, fenced, false),
-            Some(HeartbeatAnswer::Unknown) => (ControllerError::None, true, true),
+        let known = |fenced, report| (ControllerError::None, fenced, false, report);
+        let (error, fenced, stale, report) = match answer {
+            None => (ControllerError::NotLeader, false, false, false),
+            Some(HeartbeatAnswer::Known { fenced, report }) => known(fenced, report),
+            Some(HeartbeatAnswer::Unknown) => (ControllerError::None, true, true, false),
         };
         Ok(Response::new(HeartbeatReply {
             envelope: Some(self.identity.envelope()),
@@ -124,6 +125,7 @@ impl Controller for ControllerService {
             stale_registration: stale,
             fenced,
             image_version,
+            report_wanted: report,
         }))
     }
 

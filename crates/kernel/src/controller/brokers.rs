@@ -45,7 +45,8 @@ impl Controller {
             if old.incarnation == registration.incarnation {
                 let repeated = registration.start == old.start;
                 if repeated && registration.process == old.process {
-                    // The answer to an earlier try was lost.
+                    // The answer to an earlier try was lost, or its report with a controller.
+                    self.take_report(registration, old.epoch);
                     return Outcome::Registered(old.epoch);
                 }
                 if registration.start <= old.start {
@@ -83,13 +84,18 @@ impl Controller {
         if planted_reuse {
             Self::keep_leaderships(draft, id, epoch);
         }
+        self.take_report(registration, epoch);
+        Outcome::Registered(epoch)
+    }
+
+    fn take_report(&mut self, registration: &Registration, epoch: BrokerEpoch) {
         let logs = registration
             .logs
             .iter()
             .map(|(at, last, end)| (*at, (*last, *end)))
             .collect();
-        self.reports.insert(id, ReplicaReport { epoch, logs });
-        Outcome::Registered(epoch)
+        let report = ReplicaReport { epoch, logs };
+        self.reports.insert(registration.broker, report);
     }
 
     /// Two processes bear one start number: the disk was rolled back or cloned. Its next start would

@@ -151,9 +151,14 @@ impl Controller {
         if let Some(member) = ran_through().find(settled).or_else(|| ran_through().next()) {
             return Some(*member);
         }
+        // Who did not say where its log ends cannot be compared: it is asked with its next heartbeat.
+        let reported = |member: &IsrMember| {
+            let known = self.reports.get(&member.replica.broker).map(|r| r.epoch);
+            known.is_some() && known == image.replica(member.replica).map(|broker| broker.epoch)
+        };
         let restarted: Vec<&IsrMember> = members
             .iter()
-            .filter(|m| standing(m) == Standing::Restarted)
+            .filter(|m| standing(m) == Standing::Restarted && reported(m))
             .collect();
         let complete = restarted.len() == members.len();
         let waited = self

@@ -14,6 +14,9 @@ pub enum HeartbeatAnswer {
     Known {
         /// Fenced still or again.
         fenced: bool,
+        /// This controller does not know where the broker's logs end, and may have to elect by it:
+        /// register again, in the same process, to say so.
+        report: bool,
     },
     /// This registration is not the current one: register again.
     Unknown,
@@ -71,6 +74,7 @@ impl Sessions {
         );
         HeartbeatAnswer::Known {
             fenced: record.fenced,
+            report: false,
         }
     }
 

@@ -116,6 +116,11 @@ impl Office {
         self.agree(draft)
     }
 
+    /// The quorum agrees, but the controller does not hear of it.
+    fn tick_unheard(&mut self, batch: &crate::image::ChangeBatch) {
+        assert!(self.image.apply_batch(batch));
+    }
+
     fn wait(&mut self, ms: u64) {
         self.now = self.now.plus(Duration::from_millis(ms));
     }
@@ -124,8 +129,9 @@ impl Office {
     fn beat(&mut self, brokers: &[i32]) {
         for broker in brokers {
             let epoch = self.broker(*broker).epoch;
-            let sessions = self.controller.sessions_mut();
-            sessions.heartbeat(&self.image, BrokerId(*broker), epoch, true, self.now);
+            let id = BrokerId(*broker);
+            self.controller
+                .heartbeat(&self.image, id, epoch, true, self.now);
         }
     }
 

@@ -13,6 +13,7 @@ impl Controller {
     /// Fences brokers whose session has ended, lets ready ones in, fills vacancies, moves leaders
     /// back to preferred replicas.
     pub fn tick(&mut self, image: &ClusterImage, now: Monotonic) -> Draft {
+        self.settle(image, now);
         let mut draft = Draft::new(image);
         let timeout = self.options.session_timeout;
         // Before brokers had time to report, nobody could be elected in a fenced broker's place.

@@ -204,3 +204,50 @@ fn a_leader_that_stops_is_followed_by_one_that_clients_did_not_just_lose() {
         "1 is first in line, but it just came back"
     );
 }
+
+#[test]
+fn a_decision_that_commits_late_leaves_no_partition_forgotten() {
+    let mut office = Office::with_topic();
+    set_min_isr(&mut office, "1");
+    office.set_isr(&[0]);
+    // The commit of what fences broker 0 is not heard of in time, and happens all the same.
+    office.wait(1_500);
+    office.beat(&[1, 2]);
+    let draft = office.controller.tick(&office.image, office.now);
+    let batch = draft.into_batch(office.image.version);
+    office.controller.lost_sight(office.image.version);
+    office.tick_unheard(&batch);
+    assert_eq!(office.leader(), None);
+    office.pass(300, &[0, 1, 2]);
+    assert_eq!(office.leader(), Some(0));
+}
+
+#[test]
+fn a_new_controller_asks_where_logs_end_before_it_elects_by_them() {
+    let mut office = after_a_power_cut([(0, 10), (0, 30), (0, 20)]);
+    office.succeed();
+    let wants = |office: &mut Office, broker: i32| {
+        let epoch = office.broker(broker).epoch;
+        let (image, now) = (office.image.clone(), office.now);
+        let id = BrokerId(broker);
+        let answer = office.controller.heartbeat(&image, id, epoch, true, now);
+        matches!(answer, HeartbeatAnswer::Known { report: true, .. })
+    };
+    office.pass(300, &[0, 1, 2]);
+    assert_eq!(
+        office.leader(),
+        None,
+        "nobody knows whose log reaches furthest"
+    );
+    for (broker, end) in [(0, 10), (1, 30), (2, 20)] {
+        assert!(wants(&mut office, broker));
+        let record = office.broker(broker);
+        let mut again = registration(broker, 1, record.start.0, record.process);
+        again.logs = vec![(AT, LeaderEpoch(0), Offset(end))];
+        let epoch = office.broker(broker).epoch;
+        assert_eq!(epoch_of(&office.ask(&Command::Register(again))), epoch);
+        assert!(!wants(&mut office, broker));
+    }
+    office.pass(200, &[0, 1, 2]);
+    assert_eq!(office.leader(), Some(1));
+}
