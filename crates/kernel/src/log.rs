@@ -4,12 +4,14 @@ pub mod epochs;
 pub mod producers;
 pub mod retention;
 pub mod segments;
+pub mod trusted_wall;
 
 use holdfast_model::{BatchInfo, LeaderEpoch, LogCheckpoint, Offset, invariant};
 
 pub use epochs::EpochHistory;
 pub use producers::{ProducerTable, SequenceCheck};
 pub use segments::{SegmentLimits, Segments};
+pub use trusted_wall::TrustedWall;
 
 /// The state of one replica's log, rebuilt identically on leaders, followers and after restarts,
 /// because it is derived from the batches alone.

@@ -25,29 +25,45 @@ struct Producer {
     epoch: i16,
     last_timestamp: i64,
     batches: Vec<ProducerBatch>,
+    /// Wrote since the last look for expired producers: record timestamps may be old in a log that
+    /// is a copy of another one, and its producer is as alive as any.
+    active: bool,
 }
 
-/// The producers of one partition.
+impl Producer {
+    fn last_offset(&self) -> Offset {
+        self.batches
+            .last()
+            .map_or(Offset::ZERO, |batch| batch.last_offset)
+    }
+}
+
+/// The producers of one partition, at most [`limits::PRODUCERS`]: the one that wrote longest ago
+/// makes room. Which one that is depends on offsets alone, so that every replica forgets the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProducerTable {
     producers: BTreeMap<i64, Producer>,
+    /// By the offset of each producer's newest record.
+    by_age: BTreeMap<Offset, i64>,
 }
 
 impl ProducerTable {
     /// A table as stored.
     pub fn from_entries(entries: &[ProducerEntry]) -> Self {
-        let producers = entries
-            .iter()
-            .map(|entry| {
-                let producer = Producer {
-                    epoch: entry.epoch,
-                    last_timestamp: entry.last_timestamp,
-                    batches: entry.batches.clone(),
-                };
-                (entry.producer_id, producer)
-            })
-            .collect();
-        Self { producers }
+        let mut table = Self::default();
+        for entry in entries.iter().filter(|entry| !entry.batches.is_empty()) {
+            let producer = Producer {
+                epoch: entry.epoch,
+                last_timestamp: entry.last_timestamp,
+                batches: entry.batches.clone(),
+                active: true,
+            };
+            let id = entry.producer_id;
+            table.by_age.insert(producer.last_offset(), id);
+            table.producers.insert(id, producer);
+        }
+        table.make_room();
+        table
     }
 
     /// The table to be stored.
@@ -138,7 +154,12 @@ impl ProducerTable {
                 epoch: info.producer_epoch,
                 last_timestamp: info.max_timestamp,
                 batches: Vec::with_capacity(limits::PRODUCER_BATCHES),
+                active: true,
             });
+        if !producer.batches.is_empty() {
+            self.by_age.remove(&producer.last_offset());
+        }
+        producer.active = true;
         if info.producer_epoch != producer.epoch {
             producer.epoch = info.producer_epoch;
             producer.batches.clear();
@@ -154,12 +175,31 @@ impl ProducerTable {
             last_offset: info.last_offset,
             timestamp: info.max_timestamp,
         });
+        self.by_age.insert(info.last_offset, info.producer_id);
+        self.make_room();
     }
 
-    /// Forgets producers whose newest record is older than a time, in milliseconds.
+    /// Forgets producers whose newest record is older than a time, in milliseconds, and that did
+    /// not write since the last call.
     pub fn expire(&mut self, older_than_ms: i64) {
-        self.producers
-            .retain(|_, producer| producer.last_timestamp >= older_than_ms);
+        let by_age = &mut self.by_age;
+        self.producers.retain(|_, producer| {
+            let stays = producer.active || producer.last_timestamp >= older_than_ms;
+            producer.active = false;
+            if !stays {
+                by_age.remove(&producer.last_offset());
+            }
+            stays
+        });
+    }
+
+    fn make_room(&mut self) {
+        while self.producers.len() > limits::PRODUCERS {
+            let Some((_, oldest)) = self.by_age.pop_first() else {
+                return;
+            };
+            self.producers.remove(&oldest);
+        }
     }
 }
 
@@ -234,6 +274,48 @@ mod tests {
             table.check(&batch(2, 1, 1, 1)),
             SequenceCheck::Refused(ErrorCode::InvalidProducerEpoch)
         );
+    }
+
+    fn of_producer(id: i64, base: i64, timestamp: i64) -> BatchInfo {
+        BatchInfo {
+            producer_id: id,
+            max_timestamp: timestamp,
+            ..batch(0, 0, 1, base)
+        }
+    }
+
+    #[test]
+    fn producers_without_end_push_out_the_one_that_wrote_longest_ago() {
+        let mut table = ProducerTable::default();
+        let most = limits::PRODUCERS as i64;
+        for id in 0..most {
+            table.note(&of_producer(id, id, 0));
+        }
+        // The first one writes again: now the second is the oldest.
+        let again = BatchInfo {
+            base_sequence: 1,
+            ..of_producer(0, most, 0)
+        };
+        table.note(&again);
+        table.note(&of_producer(most, most + 1, 0));
+        assert_eq!(table.len(), limits::PRODUCERS);
+        assert!(table.producers.contains_key(&0));
+        assert!(!table.producers.contains_key(&1));
+        assert_eq!(table.by_age.len(), table.producers.len());
+        assert_eq!(ProducerTable::from_entries(&table.entries()), table);
+    }
+
+    #[test]
+    fn a_producer_expires_by_its_records_time_unless_it_still_writes() {
+        let mut table = ProducerTable::default();
+        table.note(&of_producer(1, 0, 5_000));
+        table.note(&of_producer(2, 1, 100));
+        table.expire(1_000);
+        assert_eq!(table.len(), 2, "both wrote a moment ago");
+        table.expire(1_000);
+        assert_eq!(table.len(), 1);
+        assert!(table.producers.contains_key(&1));
+        assert_eq!(table.by_age.len(), 1);
     }
 
     #[test]

@@ -6,7 +6,8 @@ use super::Segments;
 
 /// The log start that retention asks for, if it lies above the present one. Whole segments expire;
 /// nothing at or above the high watermark does. A segment whose records lie in the future stays, as
-/// in Kafka.
+/// in Kafka. One whose records bear no time goes with the next one that does: nobody can say that it
+/// is old.
 ///
 /// `now_ms` is wall time that the caller has checked against jumps; none pauses expiry by time.
 pub fn expired_start(
@@ -27,12 +28,17 @@ pub fn expired_start(
         if segment.end > high_watermark {
             break;
         }
-        let too_old = now_ms.is_some_and(|now| {
-            config.retention_ms >= 0
-                && now.saturating_sub(segment.max_timestamp) > config.retention_ms
-        });
+        let timeless = segment.max_timestamp < 0;
+        let too_old = !timeless
+            && now_ms.is_some_and(|now| {
+                config.retention_ms >= 0
+                    && now.saturating_sub(segment.max_timestamp) > config.retention_ms
+            });
         // Kafka removes a segment for size only if what remains still reaches the limit.
         let too_much = excess >= segment.bytes && excess > 0;
+        if timeless && !too_much {
+            continue;
+        }
         if !too_old && !too_much {
             break;
         }
@@ -82,6 +88,20 @@ mod tests {
             expired_start(&all, &config, Offset(40), Some(100_000)),
             Some(Offset(40))
         );
+    }
+
+    #[test]
+    fn records_without_time_expire_with_those_that_follow() {
+        let config = TopicConfig {
+            retention_ms: 1500,
+            ..TopicConfig::default()
+        };
+        let mut list = segments().list().to_vec();
+        list[0].max_timestamp = -1;
+        let all = Segments::from_list(list);
+        let start = |now| expired_start(&all, &config, Offset(40), Some(now));
+        assert_eq!(start(2_000), None);
+        assert_eq!(start(2_600), Some(Offset(20)));
     }
 
     #[test]

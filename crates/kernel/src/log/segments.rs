@@ -1,6 +1,6 @@
 //! Virtual segments: steps of retention, not files.
 
-use holdfast_model::{BatchInfo, Offset, Segment};
+use holdfast_model::{BatchInfo, Offset, Segment, limits};
 
 /// When a segment is closed: `segment.bytes` and `segment.ms`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,25 @@ impl Segments {
             max_timestamp: info.max_timestamp,
             first_timestamp: info.max_timestamp,
         });
+        if self.list.len() > limits::SEGMENTS {
+            self.join_neighbours();
+        }
+    }
+
+    /// Halves the list: retention becomes coarser where it was finer than any list can be. The
+    /// active segment stays as it is.
+    fn join_neighbours(&mut self) {
+        let active = self.list.pop();
+        let joined = self.list.chunks(2).map(|pair| {
+            let mut all = pair[0];
+            if let Some(next) = pair.get(1) {
+                all.end = next.end;
+                all.bytes += next.bytes;
+                all.max_timestamp = all.max_timestamp.max(next.max_timestamp);
+            }
+            all
+        });
+        self.list = joined.chain(active).collect();
     }
 
     /// Drops segments that end at or before the log start. One that straddles it keeps its size
@@ -91,5 +110,44 @@ impl Segments {
         self.list
             .iter()
             .find(|segment| segment.max_timestamp == newest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_model::LeaderEpoch;
+
+    use super::*;
+
+    #[test]
+    fn a_cut_after_every_record_keeps_the_list_bounded() {
+        let small = SegmentLimits {
+            bytes: 1,
+            age_ms: i64::MAX,
+        };
+        let mut segments = Segments::default();
+        let count = 3 * limits::SEGMENTS as i64;
+        for offset in 0..count {
+            let info = BatchInfo {
+                base_offset: Offset(offset),
+                last_offset: Offset(offset),
+                leader_epoch: LeaderEpoch(0),
+                max_timestamp: offset,
+                producer_id: -1,
+                producer_epoch: -1,
+                base_sequence: -1,
+                record_count: 1,
+                attributes: 0,
+                crc: 0,
+                size: 100,
+            };
+            segments.note(&info, small);
+        }
+        let list = segments.list();
+        assert!(list.len() <= limits::SEGMENTS);
+        assert_eq!(segments.bytes(), count as u64 * 100);
+        let follows = |pair: &[Segment]| pair[0].end == pair[1].base;
+        assert!(list.windows(2).all(follows));
+        assert_eq!(list.last().map(|segment| segment.end), Some(Offset(count)));
     }
 }

@@ -152,6 +152,8 @@ impl Leader {
     /// exactly this batch, or stop the process: the offsets are spent.
     pub fn append(&mut self, info: BatchInfo, limits: SegmentLimits, now: Monotonic) -> BatchInfo {
         let base_offset = self.log.log_end();
+        // Before the batch: whoever has synced what was there before was caught up until now.
+        self.marks.note(now, base_offset);
         let span = info.last_offset.0 - info.base_offset.0;
         let placed = BatchInfo {
             base_offset,
@@ -160,7 +162,6 @@ impl Leader {
             ..info
         };
         self.log.append(&placed, limits);
-        self.marks.note(now, self.log.log_end());
         placed
     }
 
@@ -206,8 +207,10 @@ impl Leader {
             Agreement::UpTo(offset) if offset >= mine.start => (offset.min(theirs.end), false),
             _ => (mine.start, true),
         };
+        // A log that begins anew has nothing until the follower says that it has begun: counted
+        // before, it could join with its old end, below everything that was committed and deleted.
         let synced = if reset {
-            from
+            Offset::ZERO
         } else {
             opened.synced_end.min(from)
         };
@@ -325,13 +328,22 @@ impl Leader {
             .fold(self.log.synced_start(), Offset::min)
     }
 
-    /// For how long this leader's own disk has not kept up with its log: past the lag limit it
-    /// should let another lead.
-    pub fn own_lag(&self, now: Monotonic) -> Duration {
+    /// For how long this leader's own disk has not kept up with its log.
+    fn own_lag(&self, now: Monotonic) -> Duration {
         let caught_up = self
             .marks
             .caught_up_at(self.log.synced_end(), self.log.log_end(), now);
         now.since(caught_up.unwrap_or(self.began))
+    }
+
+    /// Whether another should lead: this leader's own disk has not kept up for longer than the lag
+    /// limit, while another member of the ISR has. Where everybody is slow, nobody gains.
+    pub fn should_resign(&self, now: Monotonic) -> bool {
+        self.own_lag(now) > self.options.lag_max
+            && self.isr.committed().iter().any(|member| {
+                let countable = self.isr.replica(member.broker).is_some_and(|v| v.countable);
+                *member != self.options.replica && countable && !self.is_lagging(*member, now)
+            })
     }
 
     fn current_progress(&self, member: ReplicaId) -> Option<&Progress> {

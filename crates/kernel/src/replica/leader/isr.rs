@@ -175,7 +175,7 @@ impl Leader {
             .collect()
     }
 
-    fn is_lagging(&self, member: ReplicaId, now: Monotonic) -> bool {
+    pub(super) fn is_lagging(&self, member: ReplicaId, now: Monotonic) -> bool {
         let caught_up = self
             .followers
             .get(&member.broker)

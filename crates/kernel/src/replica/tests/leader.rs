@@ -221,3 +221,64 @@ fn schedule_13_records_are_deleted_once_every_member_has_synced_the_new_start() 
     leads.log_mut().start_synced(Offset(50));
     assert_eq!(leads.low_watermark(), Offset(50));
 }
+
+/// Appends a batch of ten at a moment; the leader's own sync is up to the test.
+fn append(leads: &mut Leader, at: Monotonic) {
+    let end = leads.log().log_end().0;
+    leads.append(batch(end, 10, 6), limits(), at);
+}
+
+#[test]
+fn a_leader_whose_own_disk_stands_still_gives_way_to_a_follower_that_keeps_pace() {
+    let ms = |n: u64| Monotonic(n * 1_000_000);
+    let shown = view(6, 1, &[0, 1, 2]);
+    let mut leads = streaming(
+        &shown,
+        ReplicaLog::empty(),
+        &[(1, ReplicaLog::empty()), (2, ReplicaLog::empty())],
+    );
+    append(&mut leads, ms(0));
+    leads.on_synced(Offset(10));
+    // Idle for a minute, then the disk stands still: that alone is no lag yet.
+    append(&mut leads, ms(60_000));
+    leads.on_acked(&acked(1, 20), ms(60_001));
+    assert!(!leads.should_resign(ms(60_001)));
+    assert!(!leads.should_resign(ms(61_500)));
+    leads.on_acked(&acked(1, 20), ms(61_400));
+    assert!(leads.should_resign(ms(61_501)));
+    leads.on_synced(Offset(20));
+    assert!(!leads.should_resign(ms(61_502)));
+}
+
+#[test]
+fn a_leader_stays_where_every_disk_stands_still() {
+    let ms = |n: u64| Monotonic(n * 1_000_000);
+    let shown = view(6, 1, &[0, 1, 2]);
+    let mut leads = streaming(
+        &shown,
+        ReplicaLog::empty(),
+        &[(1, ReplicaLog::empty()), (2, ReplicaLog::empty())],
+    );
+    append(&mut leads, ms(10));
+    assert!(!leads.should_resign(ms(9_000)));
+}
+
+#[test]
+fn a_follower_that_begins_anew_counts_for_nothing_until_it_has_begun() {
+    let shown = view(6, 1, &[0, 2]);
+    // Everything that the leader had was deleted; the follower holds less than that.
+    let mut own = log(&[(1, 9)]);
+    own.learn_high_watermark(Offset(90));
+    own.advance_start(Offset(90));
+    let mut leads = leader(own, &shown);
+    let mut follows = follower(1, log(&[(1, 3)]));
+    let action = converse(&mut leads, &mut follows, 1, 1);
+    assert!(matches!(
+        action,
+        Ok(StartAction::Reset { at: Offset(90), .. })
+    ));
+    assert_eq!(leads.propose(Monotonic(0)), None, "it still ends at 30");
+    leads.on_acked(&acked(1, 90), Monotonic(0));
+    let proposal = leads.propose(Monotonic(0)).expect("it has begun");
+    assert_eq!(members(&proposal), [0, 2, 1]);
+}
