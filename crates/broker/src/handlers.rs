@@ -48,6 +48,8 @@ pub struct RequestContext {
     pub peer: SocketAddr,
     /// How the client calls itself.
     pub client_id: Option<Arc<str>>,
+    /// Batches refused on this connection whose followers must wait for them.
+    pub holes: Arc<produce::Holes>,
 }
 
 /// The name of the cluster as a resource, Kafka's own.
@@ -87,6 +89,7 @@ impl RequestContext {
             principal: Arc::from("User:ANONYMOUS"),
             peer,
             client_id: None,
+            holes: Arc::default(),
         }
     }
 

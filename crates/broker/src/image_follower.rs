@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use bytes::Bytes;
 use holdfast_kernel::config;
 use holdfast_kernel::image::{Change, ClusterImage};
 use holdfast_kernel::log::ReplicaLog;
@@ -17,11 +18,11 @@ use holdfast_store::{Op, Room};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::partition::Partition;
+use crate::partition::{Health, Partition};
 use crate::replication::{Links, PeerTarget, run_catch_up, run_sender};
 
-/// The format of what is stored about a replica's owner.
-const META_FORMAT: u8 = 1;
+/// Pause before what the writer had no room for is asked for again.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// Applies images to partitions and peers.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct ImageFollower {
     links: Links,
     /// Topic defaults of this broker's file, by the broker's names.
     topic_defaults: std::collections::BTreeMap<String, String>,
+    /// The writer had no room for a creation or a deletion: the whole image is applied again soon.
+    unfinished: AtomicBool,
 }
 
 impl ImageFollower {
@@ -37,6 +40,7 @@ impl ImageFollower {
         Self {
             links,
             topic_defaults,
+            unfinished: AtomicBool::new(false),
         }
     }
 
@@ -50,12 +54,18 @@ impl ImageFollower {
         stop: CancellationToken,
     ) {
         loop {
+            let unfinished = self.unfinished.load(Ordering::Relaxed);
             let update = tokio::select! {
                 // Cancel-safe: an update is handled before the next is asked for.
                 biased;
                 () = stop.cancelled() => return,
                 update = updates.next() => update,
                 () = refresh.notified() => {
+                    self.apply_all(&quorum.image());
+                    continue;
+                }
+                () = tokio::time::sleep(RETRY), if unfinished => {
+                    self.unfinished.store(false, Ordering::Relaxed);
                     self.apply_all(&quorum.image());
                     continue;
                 }
@@ -202,12 +212,12 @@ impl ImageFollower {
         let op = Op::CreatePartition {
             partition: at,
             topic_name: topic.name.clone(),
-            meta: Bytes::from_static(&[META_FORMAT]),
+            meta: Health::Sound.encode(),
         };
         let permit = environment.store.try_reserve(Room::Control, op.bytes());
         if let Err(error) = permit.and_then(|permit| environment.store.submit(permit, 0, op)) {
-            // The next image, or the next round of upkeep, tries again.
             tracing::warn!(%error, topic = topic.name, "cannot create a replica now");
+            self.unfinished.store(true, Ordering::Relaxed);
             return false;
         }
         let settings = self.settings(image, at.topic);
@@ -236,8 +246,10 @@ impl ImageFollower {
                 Ok(()) => {
                     self.links.partitions.remove(at);
                 }
-                // Still there, and deleted with the next whole image.
-                Err(error) => tracing::warn!(%error, partition = %at, "cannot delete data now"),
+                Err(error) => {
+                    tracing::warn!(%error, partition = %at, "cannot delete data now");
+                    self.unfinished.store(true, Ordering::Relaxed);
+                }
             }
         }
     }

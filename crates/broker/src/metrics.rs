@@ -36,6 +36,10 @@ pub struct BrokerMetrics {
     pub disk_reads: Counter,
     /// Wishes of leaders for another ISR.
     pub isr_proposals: Counter,
+    /// Committed ISRs of partitions led here that lost a member.
+    pub isr_shrinks: Counter,
+    /// Committed ISRs of partitions led here that gained a member.
+    pub isr_expansions: Counter,
     /// Partitions led here whose ISR is smaller than their replica list.
     pub under_replicated: Gauge,
     /// Partitions led here whose committed ISR is below the minimum.
@@ -66,6 +70,8 @@ pub struct BrokerMetrics {
     pub quorum_applied: Gauge,
     /// 1 while neither a controller nor another broker answers.
     pub isolated: Gauge,
+    /// 1 while the wall clock is ahead of what is possible, so that nothing expires by time.
+    pub clock_jumped: Gauge,
     /// Connections of clients.
     pub connections: Gauge,
     /// Requests answered, by API.
@@ -109,6 +115,9 @@ impl BrokerMetrics {
             fetched_bytes: traffic.bytes_counter("fetched", "Sent to consumers"),
             disk_reads: traffic.counter("disk_reads", "Fetches that had to read the disk"),
             isr_proposals: replica.counter("isr_proposals", "Changes of an ISR asked for"),
+            isr_shrinks: partition.counter("isr_shrinks", "Members lost by ISRs, where led"),
+            isr_expansions: partition
+                .counter("isr_expansions", "Members gained by ISRs, where led"),
             under_replicated: partition.gauge(
                 "under_replicated",
                 "Led here with an ISR smaller than their replica list",
@@ -135,6 +144,10 @@ impl BrokerMetrics {
             isolated: quorum.gauge(
                 "isolated",
                 "1 while neither a controller nor another broker answers",
+            ),
+            clock_jumped: partition.gauge(
+                "clock_jumped",
+                "1 while the wall clock is ahead of what is possible: nothing expires by time",
             ),
             connections: request.gauge("connections", "Open connections of clients"),
             requests: request.register(

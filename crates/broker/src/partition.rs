@@ -10,6 +10,7 @@ mod completion;
 mod cut;
 mod fetchers;
 mod follow;
+mod health;
 mod lead;
 mod offsets;
 mod read;
@@ -20,7 +21,7 @@ mod upkeep;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use holdfast_kernel::log::SegmentLimits;
+use holdfast_kernel::log::{ReplicaLog, SegmentLimits};
 use holdfast_kernel::planted::Planted;
 use holdfast_kernel::replica::{PartitionView, Waiters};
 use holdfast_model::{LeaderEpoch, TopicConfig, TopicPartition};
@@ -31,6 +32,7 @@ pub use completion::{Completion, ProduceWaiter, Produced};
 pub use cut::restore;
 pub use fetchers::{FetchTicket, FetchWaiters, Wake};
 pub use follow::FollowerReply;
+pub use health::Health;
 pub use lead::{NextAppend, Proposal};
 pub use offsets::Offsets;
 pub use read::{ReadLimit, Reading};
@@ -81,7 +83,7 @@ impl Partition {
     pub fn new(
         at: TopicPartition,
         topic_name: String,
-        log: holdfast_kernel::log::ReplicaLog,
+        log: ReplicaLog,
         config: TopicConfig,
         environment: Arc<Environment>,
     ) -> Self {

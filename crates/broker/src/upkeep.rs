@@ -4,7 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_kernel::controller::{Command, Outcome};
+use holdfast_kernel::log::TrustedWall;
+use holdfast_kernel::log::trusted_wall::CLOCK_SLACK;
+use holdfast_kernel::planted::Planted;
 use holdfast_model::{Clock, ErrorCode, TopicPartition};
+use holdfast_runtime::budget::{MemoryBudget, Share};
 use tokio_util::sync::CancellationToken;
 
 use crate::controller::ControllerClient;
@@ -25,9 +29,6 @@ const ISR_PER_REQUEST: usize = 2_000;
 /// How long a wish waits for a controller before it is made again.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How far wall time may run ahead of monotonic time before expiry by time pauses.
-const CLOCK_SLACK: Duration = Duration::from_mins(5);
-
 /// Looks after the partitions of a broker.
 #[derive(Clone, Debug)]
 pub struct Upkeep {
@@ -37,6 +38,8 @@ pub struct Upkeep {
     pub controller: ControllerClient,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// The memory budget, which is told what the caches hold.
+    pub budget: MemoryBudget,
     /// How often retention is looked at.
     pub retention_interval: Duration,
 }
@@ -54,7 +57,10 @@ impl Upkeep {
                 () = stop.cancelled() => return,
                 _ = slow.tick() => {
                     let now = self.clock.monotonic();
-                    self.partitions.for_each(|partition| partition.checkpoint(now, false));
+                    self.partitions.for_each(|partition| {
+                        partition.checkpoint(now, false);
+                        partition.ask_to_resign();
+                    });
                     self.gauges();
                 }
                 _ = tick.tick() => {
@@ -85,9 +91,13 @@ impl Upkeep {
         metrics.under_replicated.set(under);
         metrics.under_min_isr.set(below);
         metrics.offline_replicas.set(offline);
-        metrics
-            .tail_bytes
-            .set(self.partitions.environment().tail.held() as i64);
+        let environment = self.partitions.environment();
+        let tail = environment.tail.held();
+        metrics.tail_bytes.set(tail as i64);
+        self.budget.show_used(Share::TailCache, tail);
+        if let Ok(bytes) = environment.store.memory_bytes() {
+            self.budget.show_used(Share::Store, bytes);
+        }
         self.cluster_gauges();
     }
 
@@ -196,7 +206,7 @@ impl Upkeep {
         }
     }
 
-    /// Gives away partitions whose replica here went offline.
+    /// Gives away partitions whose replica here went offline, or whose disk here is too slow.
     pub async fn resignations(self, stop: CancellationToken) {
         let environment = Arc::clone(self.partitions.environment());
         loop {
@@ -238,68 +248,32 @@ impl Upkeep {
     pub async fn retention(self, stop: CancellationToken) {
         let mut timer = tokio::time::interval(self.retention_interval);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut wall = TrustedWall::new(self.clock.as_ref());
+        let (wall_ms, monotonic) = (self.clock.wall_ms(), self.clock.monotonic());
+        let wall = TrustedWall::new(wall_ms, monotonic, CLOCK_SLACK, Planted::None);
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 _ = timer.tick() => {}
             }
-            let now = wall.now(self.clock.as_ref());
-            self.partitions.for_each(|partition| partition.retain(now));
-        }
-    }
-}
-
-/// Wall time that may run ahead of monotonic time by a slack and no more: a clock that jumps must not
-/// expire what is young.
-#[derive(Debug)]
-struct TrustedWall {
-    wall_ms: i64,
-    monotonic: holdfast_model::Monotonic,
-}
-
-impl TrustedWall {
-    fn new(clock: &dyn Clock) -> Self {
-        Self {
-            wall_ms: clock.wall_ms(),
-            monotonic: clock.monotonic(),
+            let now = self.trusted(&wall);
+            self.partitions.for_each(|partition| {
+                partition.retain(now);
+                if let Some(now) = now {
+                    partition.expire_producers(now);
+                }
+            });
         }
     }
 
     /// The wall time, or none while it is further ahead than it can be.
-    fn now(&mut self, clock: &dyn Clock) -> Option<i64> {
-        let (wall_ms, monotonic) = (clock.wall_ms(), clock.monotonic());
-        let passed = monotonic.since(self.monotonic) + CLOCK_SLACK;
-        if wall_ms > self.wall_ms.saturating_add(passed.as_millis() as i64) {
+    fn trusted(&self, wall: &TrustedWall) -> Option<i64> {
+        let now = wall.now(self.clock.wall_ms(), self.clock.monotonic());
+        let metrics = &self.partitions.environment().metrics;
+        metrics.clock_jumped.set(now.is_none().into());
+        if now.is_none() {
             tracing::warn!("the wall clock jumped ahead: nothing expires by time until it is back");
-            return None;
         }
-        *self = Self {
-            wall_ms: wall_ms.max(self.wall_ms),
-            monotonic,
-        };
-        Some(wall_ms)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use holdfast_model::ManualClock;
-
-    use super::*;
-
-    #[test]
-    fn a_clock_that_jumps_a_day_expires_nothing_until_it_is_back() {
-        let clock = ManualClock::at(1_000_000);
-        let mut wall = TrustedWall::new(&clock);
-        clock.advance(Duration::from_mins(1));
-        assert_eq!(wall.now(&clock), Some(1_060_000));
-        clock.jump_wall(86_400_000);
-        assert_eq!(wall.now(&clock), None);
-        clock.advance(Duration::from_mins(1));
-        assert_eq!(wall.now(&clock), None);
-        clock.jump_wall(-86_400_000);
-        assert_eq!(wall.now(&clock), Some(1_120_000));
+        now
     }
 }

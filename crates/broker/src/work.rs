@@ -45,6 +45,6 @@ pub struct Work {
     pub isr: Wanted,
     /// A cut is on disk: read the log's state back.
     pub rebuild: Wanted,
-    /// Damage or a refusal was found: give leadership away.
+    /// Damage, a refusal or a slow disk was found: give leadership away.
     pub resign: Wanted,
 }

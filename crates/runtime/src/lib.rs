@@ -18,6 +18,7 @@ pub mod config;
 pub mod logs;
 pub mod memory_limit;
 pub mod metrics;
+pub mod panics;
 pub mod probes;
 pub mod signals;
 pub mod tasks;

@@ -205,7 +205,7 @@ impl Entry {
     fn ended(self, panic: Option<&(dyn Any + Send)>) {
         if let Some(panic) = panic {
             self.inner.panicked.inc();
-            let panic = panic_message(panic);
+            let panic = crate::panics::text(panic);
             if matches!(self.class, Class::Connection | Class::Watcher) {
                 tracing::error!(task = %self.name, panic, "task panicked; it ends alone");
                 return;
@@ -225,15 +225,6 @@ impl Drop for Entry {
         self.inner.running.lock().remove(&self.id);
         self.inner.alive.dec();
     }
-}
-
-/// The text of a panic's payload.
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&'static str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a panic without text")
 }
 
 #[cfg(test)]

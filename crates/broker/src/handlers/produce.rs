@@ -1,6 +1,8 @@
 //! Produce: batches are checked, given their offsets and written; the answer comes when they are
 //! safe.
 
+mod holes;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +17,12 @@ use holdfast_wire::messages::{BrokerId, ProduceRequest, ProduceResponse, TopicNa
 use holdfast_wire::{Codec, StrBytes, batch, records};
 use uuid::Uuid;
 
+pub use holes::Holes;
+use holes::Passing;
+
 use super::{Operation, RequestContext};
 use crate::partition::{Acks, AppendAnswer, Completion, PreparedBatch, Produced};
-use crate::state::BrokerState;
+use crate::state::{BrokerState, shown_leader};
 
 /// From this version on topics are named by id.
 const IDS_FROM: i16 = 13;
@@ -90,14 +95,22 @@ pub async fn begin(
             partitions: Vec::new(),
         };
         for data in topic.partition_data {
-            let outcome = match (acks, found) {
-                (None, _) => Err((ErrorCode::InvalidRequiredAcks, None)),
-                (Some(_), _) if transactional => Err((
+            let passing = passing(
+                (answer.id, answer.name.as_str()),
+                data.index,
+                data.records.as_ref(),
+            );
+            let blocked = passing
+                .as_ref()
+                .map_or(Ok(()), |one| context.holes.check(one));
+            let outcome = match (acks, found, blocked) {
+                (None, ..) => Err((ErrorCode::InvalidRequiredAcks, None)),
+                (Some(_), ..) if transactional => Err((
                     ErrorCode::InvalidTxnState,
                     Some("transactions are not offered yet".to_owned()),
                 )),
-                (Some(_), Err(code)) => Err((code, None)),
-                (Some(acks), Ok(id)) => {
+                (Some(_), Err(code), _) | (Some(_), Ok(_), Err(code)) => Err((code, None)),
+                (Some(acks), Ok(id), Ok(())) => {
                     let at = TopicPartition {
                         topic: id,
                         partition: data.index,
@@ -115,6 +128,11 @@ pub async fn begin(
             };
             let message = outcome.err().and_then(|(code, message)| {
                 completion.set(index, Produced::refused(code));
+                if blocked.is_ok()
+                    && let Some(passing) = passing
+                {
+                    context.holes.refused(passing, code);
+                }
                 message
             });
             answer.partitions.push((data.index, message));
@@ -123,9 +141,7 @@ pub async fn begin(
         topics.push(answer);
     }
     if acks == Some(Acks::None) {
-        let mut outcomes = completion.outcomes().into_iter();
-        let refused = outcomes.find(|outcome| outcome.code != ErrorCode::None);
-        return refused.map_or(Beginning::Silence, |outcome| Beginning::Close(outcome.code));
+        return unanswered(&completion);
     }
     Beginning::Answer(Begun {
         version,
@@ -134,6 +150,13 @@ pub async fn begin(
         completion,
         topics,
     })
+}
+
+/// What comes of a request whose producer wants no answer.
+fn unanswered(completion: &Completion) -> Beginning {
+    let mut outcomes = completion.outcomes().into_iter();
+    let refused = outcomes.find(|outcome| outcome.code != ErrorCode::None);
+    refused.map_or(Beginning::Silence, |outcome| Beginning::Close(outcome.code))
 }
 
 fn topic_of(
@@ -186,10 +209,19 @@ async fn append(
     environment.metrics.produced_bytes.inc_by(size as u64);
     let waiter = |outcome| completion.waiter(index, outcome);
     match partition.append(prepared, permit, acks, waiter) {
+        AppendAnswer::Now(outcome) if outcome.code != ErrorCode::None => {
+            return Err((outcome.code, None));
+        }
         AppendAnswer::Now(outcome) => completion.set(index, outcome),
         AppendAnswer::Later => {}
     }
     Ok(())
+}
+
+/// A batch as far as its place in its producer's row is concerned. What is no batch has none.
+fn passing(topic: (Uuid, &str), partition: i32, data: Option<&Bytes>) -> Option<Passing> {
+    let info = batch::to_info(data?).ok()?;
+    Passing::new(topic, partition, &info)
 }
 
 fn refused_by_store(error: &holdfast_store::Error) -> Refusal {
@@ -328,7 +360,7 @@ impl Begun {
         answer: &mut PartitionProduceResponse,
         endpoints: &mut Vec<NodeEndpoint>,
     ) {
-        let image = broker.shown_image();
+        let image = broker.image();
         let record = if self.version >= IDS_FROM {
             image.topics.get(&TopicId(topic.id))
         } else {
@@ -343,7 +375,8 @@ impl Begun {
         }) else {
             return;
         };
-        let Some(leader) = partition.leader.and_then(|id| image.brokers.get(&id)) else {
+        let leader = shown_leader(partition, broker.aside());
+        let Some(leader) = leader.and_then(|id| image.brokers.get(&id)) else {
             return;
         };
         let Some(endpoint) = leader.endpoint(&self.listener) else {

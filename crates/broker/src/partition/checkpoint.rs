@@ -45,6 +45,10 @@ impl Partition {
     pub fn checkpoint(&self, now: Monotonic, last: bool) {
         let mut guard = self.state.lock();
         let state = &mut *guard;
+        // What is offline stays as it is: its log may have been in the middle of a cut.
+        if matches!(state.role, super::Role::Offline { .. }) {
+            return;
+        }
         let log = state.role.log();
         let end = log.log_end();
         let cutting = matches!(&state.role, super::Role::Follower(one) if one.is_cutting());

@@ -1,9 +1,10 @@
 //! After a truncation or reset: the log's state is read back from disk.
 
 use holdfast_kernel::log::{ReplicaLog, SegmentLimits};
-use holdfast_store::RecoveredPartition;
+use holdfast_store::{Op, RecoveredPartition};
 
 use super::Partition;
+use super::health::Health;
 use super::role::{Answers, Role};
 
 /// A replica's log as the disk holds it.
@@ -21,7 +22,7 @@ impl Partition {
         let recovered = match self.environment.store.recover(self.at) {
             Ok(recovered) => recovered,
             Err(error) => {
-                self.take_offline(&format!("its state cannot be read back: {error}"));
+                self.take_offline_damaged(&format!("its state cannot be read back: {error}"));
                 return;
             }
         };
@@ -46,11 +47,33 @@ impl Partition {
 }
 
 impl Partition {
-    /// A read from the disk failed: damage takes this replica offline, nothing else does.
+    /// A read from the disk failed: damage takes this replica offline, nothing else does. The last
+    /// replica keeps its place and refuses only what it cannot read: nobody else has the rest.
     pub fn on_read_error(&self, error: &holdfast_store::Error) {
-        if error.class() == holdfast_store::Class::PartitionDamaged {
-            self.environment.metrics.damaged_reads.inc();
-            self.take_offline(&error.to_string());
+        if error.class() != holdfast_store::Class::PartitionDamaged {
+            return;
         }
+        self.environment.metrics.damaged_reads.inc();
+        let alone = |leader: &holdfast_kernel::replica::Leader| leader.stands_alone();
+        if self.state.lock().role.leader().is_some_and(alone) {
+            tracing::error!(
+                topic = self.topic_name(), partition = self.at.partition, %error,
+                "the only replica in sync is damaged: it goes on with what it can read"
+            );
+            return;
+        }
+        self.take_offline_damaged(&error.to_string());
+    }
+
+    /// This replica serves nothing any more, nor after a restart.
+    fn take_offline_damaged(&self, reason: &str) {
+        let op = Op::PutMeta {
+            partition: self.at,
+            meta: Health::Damaged(reason.to_owned()).encode(),
+        };
+        if self.submit_control(0, op).is_err() {
+            tracing::error!(partition = %self.at, "damage is not written down: found again by reading");
+        }
+        self.take_offline(reason);
     }
 }

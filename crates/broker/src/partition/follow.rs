@@ -13,6 +13,9 @@ use super::append::token;
 use super::{Partition, State, TailBatch};
 use crate::replication::AckOutbox;
 
+/// About what one producer takes in the checkpoint with which a log begins anew.
+const PRODUCER_BYTES: usize = 320;
+
 /// What a follower answers to Open.
 #[derive(Clone, Debug)]
 pub enum FollowerReply {
@@ -64,6 +67,8 @@ impl Partition {
     /// # Errors
     /// The reason to tell the leader.
     pub fn on_start(&self, start: &Start) -> Result<(), RefusedReason> {
+        // Before the kernel decides: a cut that it waits for must reach the disk.
+        let permit = self.control_permit(start.producers.len() * PRODUCER_BYTES)?;
         let mut state = self.state.lock();
         let follower = state.role.follower_mut().ok_or(RefusedReason::NoSession)?;
         let epoch = start.leader_epoch;
@@ -95,13 +100,12 @@ impl Partition {
                 state.checkpointing.forget_waiting();
                 state.tail.truncate(to);
                 self.environment.metrics.truncations.inc();
-                self.submit_control(
-                    token(epoch),
-                    Op::TruncateTo {
-                        partition: self.at,
-                        offset: to,
-                    },
-                )
+                let op = Op::TruncateTo {
+                    partition: self.at,
+                    offset: to,
+                };
+                self.cut_on_disk(permit, epoch, op);
+                Ok(())
             }
             StartAction::Reset { at, producers } => {
                 tracing::info!(
@@ -120,13 +124,12 @@ impl Partition {
                     producers,
                     segments: Vec::new(),
                 });
-                self.submit_control(
-                    token(epoch),
-                    Op::ResetTo {
-                        partition: self.at,
-                        checkpoint,
-                    },
-                )
+                let op = Op::ResetTo {
+                    partition: self.at,
+                    checkpoint,
+                };
+                self.cut_on_disk(permit, epoch, op);
+                Ok(())
             }
         }
     }
@@ -199,16 +202,31 @@ impl Partition {
         }
     }
 
-    /// Hands a step without data to the writer. Its queue has room of its own for these; if even
-    /// that is full the leader is asked to begin again.
-    pub(super) fn submit_control(&self, token: u64, op: Op) -> Result<(), RefusedReason> {
-        let bytes = op.bytes();
+    /// Hands the cut that the kernel waits for to the writer.
+    fn cut_on_disk(&self, permit: Permit, epoch: LeaderEpoch, op: Op) {
+        if let Err(error) = self.environment.store.submit(permit, token(epoch), op) {
+            tracing::error!(%error, "cannot cut a log that counts as cut, aborting");
+            std::process::abort();
+        }
+    }
+
+    /// Room for a step without data. The writer's queue has room of its own for these; if even that
+    /// is full the leader is asked to begin again.
+    fn control_permit(&self, bytes: usize) -> Result<Permit, RefusedReason> {
         let permit = self.environment.store.try_reserve(Room::Control, bytes);
-        let submitted = permit.and_then(|permit| self.environment.store.submit(permit, token, op));
-        submitted.map_err(|error| {
-            tracing::warn!(%error, partition = %self.at, "the writer takes no control step now");
-            RefusedReason::Offline
-        })
+        permit.map_err(|error| self.no_control(&error))
+    }
+
+    /// Hands a step without data to the writer, which may have no room: it is asked for again.
+    pub(super) fn submit_control(&self, token: u64, op: Op) -> Result<(), RefusedReason> {
+        let permit = self.control_permit(op.bytes())?;
+        let submitted = self.environment.store.submit(permit, token, op);
+        submitted.map_err(|error| self.no_control(&error))
+    }
+
+    fn no_control(&self, error: &holdfast_store::Error) -> RefusedReason {
+        tracing::warn!(%error, partition = %self.at, "the writer takes no control step now");
+        RefusedReason::Offline
     }
 
     pub(super) fn persist_epoch(&self, epoch: LeaderEpoch) {

@@ -172,6 +172,13 @@ impl Partition {
         Some((leader.header(broker, sender.next)?, state.tail.start()))
     }
 
+    /// Whether a follower is being brought up from the disk.
+    pub fn is_catching_up(&self, broker: BrokerId) -> bool {
+        let state = self.state.lock();
+        let sender = state.senders.get(&broker);
+        sender.is_some_and(|sender| sender.catching_up)
+    }
+
     /// A piece of a catch-up was sent in a conversation.
     pub fn caught_up_to(&self, broker: BrokerId, header: &AppendHeader, end: Offset) {
         let mut state = self.state.lock();

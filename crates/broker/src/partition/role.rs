@@ -3,7 +3,7 @@
 use holdfast_kernel::log::ReplicaLog;
 use holdfast_kernel::planted::Planted;
 use holdfast_kernel::replica::{Follower, Leader, LeaderOptions, PartitionView};
-use holdfast_model::{BrokerEpoch, ErrorCode, LeaderEpoch, Offset};
+use holdfast_model::{BrokerEpoch, ErrorCode, LeaderEpoch, Offset, ReplicaId};
 
 use super::{Partition, ProduceWaiter, State};
 
@@ -109,10 +109,26 @@ impl Partition {
             if state.deleted || older {
                 return;
             }
+            self.count_isr_change(&state, &view);
             state.view = Some(view);
             self.reconcile(&mut state, registration, &mut answers);
         }
         Self::finish(answers);
+    }
+
+    /// Counts members that came or went under this replica's own leadership.
+    fn count_isr_change(&self, state: &State, next: &PartitionView) {
+        let epoch = state.role.leader().map(Leader::epoch);
+        let before = state.view.as_ref().map_or(&[][..], |view| &view.isr);
+        if epoch != Some(next.leader_epoch) {
+            return;
+        }
+        let lacking = |from: &[ReplicaId], of: &[ReplicaId]| {
+            of.iter().filter(|member| !from.contains(member)).count() as u64
+        };
+        let metrics = &self.environment.metrics;
+        metrics.isr_shrinks.inc_by(lacking(&next.isr, before));
+        metrics.isr_expansions.inc_by(lacking(before, &next.isr));
     }
 
     /// Brings the role in line with the newest view; called again after a cut.
@@ -248,13 +264,28 @@ impl Partition {
         }
     }
 
-    /// The leadership that must be given away because this replica went offline.
+    /// The leadership that must be given away: this replica went offline, or its disk is so slow
+    /// that it holds up everybody.
     pub fn leadership_to_resign(&self) -> Option<LeaderEpoch> {
+        let now = self.environment.clock.monotonic();
         let state = self.state.lock();
         let view = state.view.as_ref()?;
         let leader = view.leader.map(|(broker, _)| broker);
         let leads = leader == Some(self.environment.replica.broker);
-        (leads && matches!(state.role, Role::Offline { .. })).then_some(view.leader_epoch)
+        let unfit = match &state.role {
+            Role::Offline { .. } => true,
+            Role::Leader(leader) => leader.should_resign(now),
+            Role::Idle(_) | Role::Follower(_) => false,
+        };
+        (leads && unfit).then_some(view.leader_epoch)
+    }
+
+    /// Asks again for another leader, if this replica is unfit: the one who was asked may not have
+    /// had anybody, or this replica was elected since.
+    pub fn ask_to_resign(&self) {
+        if self.leadership_to_resign().is_some() {
+            self.environment.work.resign.add(self.at);
+        }
     }
 
     /// The topic was deleted: everybody who waits is told, nothing is accepted any more.

@@ -64,15 +64,21 @@ impl Tail {
         self.batches.clear();
     }
 
-    /// Drops the oldest batch if it is the one named and is synced.
+    /// Makes good for one batch that was noted at `base`: drops the oldest batch if it begins there
+    /// or before and is synced. Nothing is held for a batch that a truncation took; the one that
+    /// came in its place may begin elsewhere, and goes on its behalf or with its own turn.
     fn evict(&mut self, base: Offset, synced_end: Offset) -> bool {
-        let oldest = self.batches.front();
-        if oldest.is_some_and(|b| b.info.base_offset == base && b.info.end_offset() <= synced_end) {
-            self.batches.pop_front();
+        let Some(oldest) = self.batches.front() else {
+            return true;
+        };
+        if oldest.info.base_offset > base {
             return true;
         }
-        // Already gone by truncation: nothing is held for it.
-        oldest.is_none_or(|batch| batch.info.base_offset > base)
+        let synced = oldest.info.end_offset() <= synced_end;
+        if synced {
+            self.batches.pop_front();
+        }
+        synced
     }
 
     /// Batches from the one that holds `from`, up to those that end at or before `up_to`; at most
@@ -156,5 +162,66 @@ impl super::Partition {
         let mut state = self.state.lock();
         let synced_end = state.role.log().synced_end();
         state.deleted || state.tail.evict(base, synced_end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_model::{LeaderEpoch, TopicId};
+    use uuid::Uuid;
+
+    use super::*;
+
+    const AT: TopicPartition = TopicPartition {
+        topic: TopicId(Uuid::from_u128(1)),
+        partition: 0,
+    };
+
+    fn batch(base: i64, last: i64) -> TailBatch {
+        let info = BatchInfo {
+            base_offset: Offset(base),
+            last_offset: Offset(last),
+            leader_epoch: LeaderEpoch(0),
+            max_timestamp: 0,
+            producer_id: -1,
+            producer_epoch: -1,
+            base_sequence: -1,
+            record_count: 1,
+            attributes: 0,
+            crc: 0,
+            size: 100,
+        };
+        TailBatch {
+            info,
+            bytes: Bytes::from_static(&[0; 100]),
+        }
+    }
+
+    #[test]
+    fn after_a_truncation_the_oldest_batches_still_make_room() {
+        let cache = TailCache::new(0);
+        let tail = Mutex::new(Tail::new(Offset(100)));
+        let push = |base, last| {
+            let batch = batch(base, last);
+            cache.note(AT, &batch.info);
+            tail.lock().push(batch);
+        };
+        for (base, last) in [(100, 109), (110, 119), (120, 129)] {
+            push(base, last);
+        }
+        // Another leader's batches came in their place, cut elsewhere.
+        tail.lock().truncate(Offset(100));
+        for (base, last) in [(100, 114), (115, 124), (125, 134)] {
+            push(base, last);
+        }
+        let synced = |end| {
+            let tail = &tail;
+            move |_at, base| tail.lock().evict(base, Offset(end))
+        };
+        cache.trim(synced(0));
+        assert_eq!(cache.held(), 600, "nothing is synced yet");
+        cache.trim(synced(135));
+        assert_eq!(cache.held(), 0);
+        assert!(tail.lock().batches.is_empty());
     }
 }

@@ -7,14 +7,18 @@ use holdfast_store::{Completed, Op, OpKind, Outcome};
 use super::role::{Answers, Role};
 use super::{Partition, State};
 
+/// How long a leader remembers an idempotent producer that is silent: Kafka's
+/// `producer.id.expiration.ms`.
+const PRODUCER_EXPIRY_MS: i64 = 24 * 60 * 60 * 1000;
+
 impl Partition {
     /// The writer synced these steps of this partition.
     pub fn committed<'a>(&self, completed: impl Iterator<Item = &'a Completed>) {
-        let mut end = None;
+        let (mut end, mut cut) = (None, false);
         for step in completed.filter(|step| step.outcome == Outcome::Done) {
             match step.kind {
                 OpKind::Append => end = end.max(Some(step.end)),
-                OpKind::TruncateTo | OpKind::ResetTo => self.environment.work.rebuild.add(self.at),
+                OpKind::TruncateTo | OpKind::ResetTo => cut = true,
                 OpKind::AdvanceLogStart => self.log_start_synced(Offset(step.token as i64)),
                 OpKind::CreatePartition
                 | OpKind::PutMeta
@@ -27,6 +31,11 @@ impl Partition {
         }
         if let Some(end) = end {
             self.synced(end);
+        }
+        // Last: once the log is read back, appends of a newer epoch may come, and an end that the
+        // old log had must not count as theirs.
+        if cut {
+            self.environment.work.rebuild.add(self.at);
         }
     }
 
@@ -67,12 +76,15 @@ impl Partition {
         self.fetchers.wake();
     }
 
-    /// Looks for members of the ISR that lag.
+    /// Looks for members of the ISR that lag, and whether this leader's own disk does.
     pub fn tick(&self, now: Monotonic) {
         let state = self.state.lock();
         let Some(leader) = state.role.leader() else {
             return;
         };
+        if leader.should_resign(now) {
+            self.environment.work.resign.add(self.at);
+        }
         let pending = leader.pending().is_some();
         let lagging = leader.view().isr.iter().any(|member| {
             *member != self.environment.replica
@@ -83,15 +95,6 @@ impl Partition {
         if pending || lagging {
             self.environment.work.isr.add(self.at);
         }
-    }
-
-    /// For how long this leader's own disk has been behind its log.
-    pub fn own_lag(&self, now: Monotonic) -> Option<std::time::Duration> {
-        self.state
-            .lock()
-            .role
-            .leader()
-            .map(|leader| leader.own_lag(now))
     }
 
     /// Drops expired segments, if this replica leads. `now_ms` is none while the wall clock is not
@@ -112,6 +115,18 @@ impl Partition {
             tracing::debug!(partition = %self.at, %start, "segments expire");
             self.advance_start(&mut state, start);
         }
+    }
+
+    /// Forgets idempotent producers that have been silent for long. A follower waits twice as long,
+    /// so that nobody who becomes leader knows less than the leader before did.
+    pub fn expire_producers(&self, now_ms: i64) {
+        let mut state = self.state.lock();
+        let patience = match &state.role {
+            Role::Leader(_) => PRODUCER_EXPIRY_MS,
+            Role::Follower(_) | Role::Idle(_) | Role::Offline { .. } => 2 * PRODUCER_EXPIRY_MS,
+        };
+        let older_than = now_ms.saturating_sub(patience);
+        state.role.log_mut().expire_producers(older_than);
     }
 
     /// DeleteRecords: moves the log start of a leader to an offset at or below the high watermark;

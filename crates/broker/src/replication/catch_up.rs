@@ -66,10 +66,25 @@ async fn serve(peer: &Peer, links: &Links) -> String {
     // Refusals on this stream close conversations; acknowledgements come on the other.
     let mut incoming = response.into_inner();
     let drain = async { while matches!(incoming.message().await, Ok(Some(_))) {} };
-    tokio::select! {
+    let reason = tokio::select! {
         biased;
         reason = pieces(peer, links, &frames) => reason,
         () = drain => "closed by the follower".to_owned(),
+    };
+    begin_again(peer, links);
+    reason
+}
+
+/// The stream broke: what was on its way may not have arrived. Every partition that was being brought
+/// up begins again, with a new conversation.
+fn begin_again(peer: &Peer, links: &Links) {
+    let _all_of_them = peer.catch_up.take();
+    for partition in links.partitions.all() {
+        if partition.is_catching_up(peer.id) {
+            partition.link_lost(peer.id);
+            let peers = &links.partitions.environment().peers;
+            peers.queue_later(peer.id, partition.at());
+        }
     }
 }
 
@@ -83,15 +98,7 @@ async fn pieces(peer: &Peer, links: &Links, frames: &mpsc::Sender<Bytes>) -> Str
             match piece(peer, links, &partition, frames).await {
                 Ok(true) => peer.catch_up.add(at),
                 Ok(false) => {}
-                Err(reason) => {
-                    partition.link_lost(peer.id);
-                    links
-                        .partitions
-                        .environment()
-                        .peers
-                        .queue_later(peer.id, at);
-                    return reason;
-                }
+                Err(reason) => return reason,
             }
         }
     }

@@ -17,7 +17,7 @@ use parking_lot::RwLock;
 use super::StartError;
 use crate::environment::Environment;
 use crate::metrics::{BrokerMetrics, StoreMetrics};
-use crate::partition::{Partition, TailCache, restore};
+use crate::partition::{Health, Partition, TailCache, restore};
 use crate::partitions::Partitions;
 use crate::recovery;
 use crate::replication::Peers;
@@ -161,12 +161,17 @@ fn add_recovered(
     };
     for found in recovered {
         let log = restore(&found, limits);
-        partitions.insert(Arc::new(Partition::new(
+        let health = Health::decode(&found.meta);
+        let partition = Arc::new(Partition::new(
             found.partition,
             found.topic_name,
             log,
             settings.clone(),
             Arc::clone(partitions.environment()),
-        )));
+        ));
+        partitions.insert(Arc::clone(&partition));
+        if let Health::Damaged(reason) = health {
+            partition.take_offline(&reason);
+        }
     }
 }

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::foundation::Foundation;
 use super::{DOCUMENT_FILE, StartError, draw};
 use crate::admission::{self, Admissions};
+use crate::answer_memory::AnswerMemory;
 use crate::controller::{
     ControllerClient, ControllerService, Heartbeats, Lifecycle, Office, OfficeHandle,
     watch_for_refusals,
@@ -167,8 +168,9 @@ impl Parts {
             partitions: Arc::clone(&partitions),
             quorum,
             controller,
+            fetch_sessions: FetchSessions::within(budget.total()),
             budget,
-            fetch_sessions: FetchSessions::default(),
+            answer_memory: AnswerMemory::default(),
             producer_ids: Mutex::new((0, 0)),
             disk_reads: Arc::new(Semaphore::new(config.read_threads.max(1))),
             config,
@@ -196,6 +198,7 @@ impl Parts {
         let identity = self.links.identity;
         let replication = ReplicationService::new(
             Arc::clone(&self.links.partitions),
+            self.state.budget.clone(),
             identity,
             self.tasks.clone(),
         );
@@ -309,7 +312,6 @@ impl Parts {
                 port: advertised.port,
             }
         });
-        let logs = self.links.partitions.all();
         Registration {
             broker: identity.replica.broker,
             incarnation: identity.replica.incarnation,
@@ -322,13 +324,7 @@ impl Parts {
                 host: rpc.host,
                 port: rpc.port,
             },
-            logs: logs
-                .iter()
-                .map(|partition| {
-                    let (epoch, end) = partition.log_report();
-                    (partition.at(), epoch, end)
-                })
-                .collect(),
+            logs: self.links.partitions.log_ends(),
         }
     }
 
@@ -337,6 +333,7 @@ impl Parts {
             partitions: Arc::clone(&self.links.partitions),
             controller: self.state.controller.clone(),
             clock: Arc::clone(&self.state.clock),
+            budget: self.state.budget.clone(),
             retention_interval: Duration::from_millis(
                 self.state.config.retention_check_interval_ms.max(1),
             ),

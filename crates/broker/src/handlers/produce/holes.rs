@@ -1,0 +1,194 @@
+//! Batches that were refused on a connection while later ones of the same producer were on their way.
+//!
+//! Clients send up to five batches before the first is answered. If the first is refused for a reason
+//! that passes (the leader is not ready yet, too few replicas are in sync), the second must not be
+//! taken instead: a client whose second batch is acknowledged believes that the first was as well
+//! (librdkafka's "implicit ack"), though it is in no log. The log refuses the second as out of order
+//! where it knows the producer; where it does not, any first sequence is welcome, as in Kafka.
+//!
+//! So whatever follows a refused batch on its connection is refused for the same reason, until that
+//! batch comes again. The client then sends all of them again, in order, under the same numbers;
+//! "out of order" instead would have it draw new numbers, and what was already in the log twice.
+
+use std::collections::BTreeMap;
+
+use holdfast_model::{BatchInfo, ErrorCode};
+use parking_lot::Mutex;
+use uuid::Uuid;
+
+/// Holes remembered for one connection; the first in order goes for one more. A client that writes
+/// to more partitions at once than this, all of which refuse, is better off without a memory of some.
+const HOLES: usize = 1024;
+
+/// Batches that one hole refuses. No more can be on their way on one connection than have answers
+/// in flight there: whoever sends more has given the refused batch up.
+const REFUSALS: u32 = 64;
+
+/// Who wrote where: the topic by id or by name, the partition, the producer.
+type Key = (Uuid, String, i32, i64);
+
+/// The holes of one connection.
+#[derive(Debug, Default)]
+pub struct Holes {
+    holes: Mutex<BTreeMap<Key, Hole>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Hole {
+    epoch: i16,
+    sequence: i32,
+    code: ErrorCode,
+    refusals: u32,
+}
+
+/// One batch as far as holes are concerned.
+#[derive(Debug)]
+pub(super) struct Passing {
+    key: Key,
+    epoch: i16,
+    sequence: i32,
+}
+
+impl Passing {
+    /// A batch of an idempotent producer; none if it is not.
+    pub(super) fn new(topic: (Uuid, &str), partition: i32, info: &BatchInfo) -> Option<Self> {
+        info.is_idempotent().then(|| Self {
+            key: (topic.0, topic.1.to_owned(), partition, info.producer_id),
+            epoch: info.producer_epoch,
+            sequence: info.base_sequence,
+        })
+    }
+}
+
+impl Holes {
+    /// Whether a batch may pass; else why the one before it was refused.
+    pub(super) fn check(&self, batch: &Passing) -> Result<(), ErrorCode> {
+        let mut holes = self.holes.lock();
+        let Some(hole) = holes.get_mut(&batch.key) else {
+            return Ok(());
+        };
+        let behind = hole.epoch == batch.epoch && is_after(batch.sequence, hole.sequence);
+        if behind && hole.refusals < REFUSALS {
+            hole.refusals += 1;
+            return Err(hole.code);
+        }
+        // A batch before the hole is a retry of what the log has. Everything else closes it: the
+        // batch itself, another epoch, or a client that gave it up.
+        let before = hole.epoch == batch.epoch && is_after(hole.sequence, batch.sequence);
+        if !before {
+            holes.remove(&batch.key);
+        }
+        Ok(())
+    }
+
+    /// A batch was refused before it had a place in the log.
+    pub(super) fn refused(&self, batch: Passing, code: ErrorCode) {
+        if !passes_by_itself(code) {
+            return;
+        }
+        let mut holes = self.holes.lock();
+        if holes.len() >= HOLES && !holes.contains_key(&batch.key) {
+            holes.pop_first();
+        }
+        let hole = Hole {
+            epoch: batch.epoch,
+            sequence: batch.sequence,
+            code,
+            refusals: 0,
+        };
+        holes.insert(batch.key, hole);
+    }
+}
+
+/// Refusals after which clients send the same batch again.
+fn passes_by_itself(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::NotLeaderOrFollower
+            | ErrorCode::UnknownTopicOrPartition
+            | ErrorCode::UnknownTopicId
+            | ErrorCode::NotEnoughReplicas
+            | ErrorCode::KafkaStorageError
+    )
+}
+
+/// Whether a sequence number comes after another; they wrap at 2^31.
+fn is_after(one: i32, other: i32) -> bool {
+    let distance = one.wrapping_sub(other) & i32::MAX;
+    distance != 0 && distance < 1 << 30
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_model::{LeaderEpoch, Offset};
+
+    use super::*;
+
+    fn batch(producer: i64, epoch: i16, sequence: i32) -> Passing {
+        let info = BatchInfo {
+            base_offset: Offset(0),
+            last_offset: Offset(0),
+            leader_epoch: LeaderEpoch(0),
+            max_timestamp: 0,
+            producer_id: producer,
+            producer_epoch: epoch,
+            base_sequence: sequence,
+            record_count: 1,
+            attributes: 0,
+            crc: 0,
+            size: 100,
+        };
+        Passing::new((Uuid::nil(), "orders"), 0, &info).unwrap()
+    }
+
+    #[test]
+    fn the_second_batch_of_a_new_producer_is_not_taken_when_the_first_was_refused() {
+        let holes = Holes::default();
+        holes.check(&batch(7, 0, 0)).unwrap();
+        holes.refused(batch(7, 0, 0), ErrorCode::NotEnoughReplicas);
+        let after = holes.check(&batch(7, 0, 2)).unwrap_err();
+        assert_eq!(after, ErrorCode::NotEnoughReplicas);
+        holes.check(&batch(8, 0, 2)).unwrap();
+        // All of them come again, in order.
+        holes.check(&batch(7, 0, 0)).unwrap();
+        holes.check(&batch(7, 0, 2)).unwrap();
+    }
+
+    #[test]
+    fn what_was_appended_before_the_hole_may_be_asked_for_again() {
+        let holes = Holes::default();
+        holes.refused(batch(7, 0, 10), ErrorCode::NotLeaderOrFollower);
+        holes.check(&batch(7, 0, 5)).unwrap();
+        holes.check(&batch(7, 0, 15)).unwrap_err();
+        holes.check(&batch(7, 0, 10)).unwrap();
+        holes.check(&batch(7, 0, 15)).unwrap();
+    }
+
+    #[test]
+    fn a_new_epoch_and_a_refusal_for_good_leave_no_hole() {
+        let holes = Holes::default();
+        holes.refused(batch(7, 0, 0), ErrorCode::NotLeaderOrFollower);
+        holes.check(&batch(7, 1, 3)).unwrap();
+        holes.refused(batch(7, 1, 3), ErrorCode::MessageTooLarge);
+        holes.check(&batch(7, 1, 4)).unwrap();
+    }
+
+    #[test]
+    fn a_client_that_gave_the_batch_up_is_not_refused_for_ever() {
+        let holes = Holes::default();
+        holes.refused(batch(7, 0, i32::MAX), ErrorCode::NotLeaderOrFollower);
+        for _ in 0..REFUSALS {
+            holes.check(&batch(7, 0, 3)).unwrap_err();
+        }
+        holes.check(&batch(7, 0, 3)).unwrap();
+    }
+
+    #[test]
+    fn holes_without_end_are_bounded() {
+        let holes = Holes::default();
+        for producer in 0..5_000 {
+            holes.refused(batch(producer, 0, 0), ErrorCode::NotLeaderOrFollower);
+        }
+        assert_eq!(holes.holes.lock().len(), HOLES);
+    }
+}
