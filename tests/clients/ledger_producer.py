@@ -74,8 +74,10 @@ def main():
         def reported(error, message):
             if error is None:
                 acked = time.time() * 1000
+                # None where the answer was lost and a later one made up for it.
+                offset = -1 if message.offset() is None else message.offset()
                 ledger.write(
-                    f"A {partition} {sequence} {message.offset()} {crc} {sent:.0f} {acked:.0f}\n"
+                    f"A {partition} {sequence} {offset} {crc} {sent:.0f} {acked:.0f}\n"
                 )
             else:
                 ledger.write(f"E {partition} {sequence} {error}\n")

@@ -108,5 +108,25 @@ class Bystander:
             thread.join()
         equal(self.problems[:3], [], "the well-behaved client saw")
         equal(len(self.acknowledged), self.sent, "acknowledged")
-        wrong = {n for n, place in self.acknowledged.items() if self.read.get(n) != place}
-        equal(len(wrong), 0, f"records lost or moved, such as {sorted(wrong)[:5]}")
+        # An answer that was lost with its connection is made up by the next one: librdkafka then
+        # reports the record as delivered without saying where.
+        untold = [n for n, (_, offset) in self.acknowledged.items() if offset is None]
+        if untold:
+            print(f"{len(untold)} records were acknowledged without their offset", flush=True)
+        wrong = [
+            f"{n} told {told} is at {self.read.get(n)}"
+            for n, told in sorted(self.acknowledged.items())
+            if not is_at(told, self.read.get(n))
+        ]
+        equal(wrong[:5], [], f"{len(wrong)} records lost or moved, such as")
+        places = [self.read[n] for n in range(self.sent)]
+        for partition in range(PARTITIONS):
+            offsets = [offset for at, offset in places if at == partition]
+            equal(offsets, sorted(offsets), f"the order of partition {partition}")
+
+
+def is_at(told, found):
+    """Whether a record was found where its producer was told, as far as it was told."""
+    if found is None or told[1] is None:
+        return found is not None and found[0] == told[0]
+    return found == told

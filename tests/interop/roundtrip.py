@@ -140,7 +140,8 @@ def kcat_consume(bootstrap, topic, count):
 
 def stored_with(bootstrap, topic, codec):
     """Fails unless the batches are stored as the client was told to compress them."""
-    equal(wire.codecs_of(bootstrap, topic, PARTITIONS), {CODECS.index(codec)}, "stored codecs")
+    stored = wire.codecs_of(bootstrap, topic, PARTITIONS, records_in_batch=20)
+    equal(stored, {CODECS.index(codec)}, "stored codecs")
 
 
 def main():

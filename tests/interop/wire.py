@@ -131,8 +131,9 @@ def fetched(body, version=11):
     return error, r.bytes(max(r.take("i"), 0))
 
 
-def codecs_of(bootstrap, topic, partitions):
-    """The codecs of the first batches of each partition, as numbers."""
+def codecs_of(bootstrap, topic, partitions, records_in_batch=1):
+    """The codecs of the first batches of each partition that hold at least so many records, as
+    numbers. Clients leave a small batch alone that compression would make larger."""
     found = set()
     where = leaders(bootstrap.split(",")[0], topic)
     for partition in range(partitions):
@@ -143,7 +144,9 @@ def codecs_of(bootstrap, topic, partitions):
         while at + 61 <= len(records):
             (length,) = struct.unpack_from(">i", records, at + 8)
             (attributes,) = struct.unpack_from(">h", records, at + 21)
-            found.add(attributes & 7)
+            (count,) = struct.unpack_from(">i", records, at + 57)
+            if count >= records_in_batch:
+                found.add(attributes & 7)
             at += 12 + length
     return found
 
