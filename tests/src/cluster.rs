@@ -70,7 +70,16 @@ impl Cluster {
     /// # Errors
     /// The binary is missing, a command fails, or a broker does not come up.
     pub async fn start(name: &str, storage: Storage) -> anyhow::Result<Self> {
-        let mut cluster = Self::prepared(name, storage).await?;
+        Self::start_with(name, storage, "").await
+    }
+
+    /// The same, with lines of the brokers' configuration beside those that are always there. They
+    /// stand before its tables, and each ends.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`]; also, a broker does not know what a line says.
+    pub async fn start_with(name: &str, storage: Storage, settings: &str) -> anyhow::Result<Self> {
+        let mut cluster = Self::prepared_with(name, storage, settings).await?;
         for n in 0..BROKERS {
             cluster.start_broker(n)?;
         }
@@ -83,6 +92,10 @@ impl Cluster {
     /// # Errors
     /// The binary is missing, or a command fails.
     pub async fn prepared(name: &str, storage: Storage) -> anyhow::Result<Self> {
+        Self::prepared_with(name, storage, "").await
+    }
+
+    async fn prepared_with(name: &str, storage: Storage, settings: &str) -> anyhow::Result<Self> {
         let turn = TURN.lock().await;
         let binary = binary()?;
         let dir = std::env::temp_dir().join(format!("holdfast-{name}-{}", std::process::id()));
@@ -107,7 +120,7 @@ impl Cluster {
             passed: false,
             _turn: turn,
         };
-        cluster.prepare(&binary, &ports, storage)?;
+        cluster.prepare(&binary, &ports, storage, settings)?;
         Ok(cluster)
     }
 
@@ -116,6 +129,7 @@ impl Cluster {
         binary: &Path,
         ports: &[[u16; 3]],
         storage: Storage,
+        settings: &str,
     ) -> anyhow::Result<()> {
         let formation = self.dir.join("formation.toml");
         let mut new = Command::new(binary);
@@ -141,7 +155,7 @@ impl Cluster {
             format.args(["format", "--broker-id", &n.to_string(), "--data-dir"]);
             power::run(format.arg(&data).arg("--formation").arg(&formation))?;
             let config = home.join("holdfast.toml");
-            fs::write(&config, configuration(n, &data, ports))?;
+            fs::write(&config, configuration(n, &data, ports, settings))?;
             self.brokers.push(Broker::new(binary, n, &home, ports));
         }
         Ok(())
@@ -354,11 +368,11 @@ impl Drop for Cluster {
     }
 }
 
-fn configuration(n: usize, data: &Path, [clients, rpc, admin]: [u16; 3]) -> String {
+fn configuration(n: usize, data: &Path, [clients, rpc, admin]: [u16; 3], settings: &str) -> String {
     format!(
         "broker_id = {n}\nzone = \"{zone}\"\ndata_dir = \"{data}\"\n\
          admin_bind = \"127.0.0.1:{admin}\"\nmemory_budget_bytes = 268435456\n\
-         disk_reserve_bytes = 67108864\n\n[rpc]\nbind = \"127.0.0.1:{rpc}\"\n\n\
+         disk_reserve_bytes = 67108864\n{settings}\n[rpc]\nbind = \"127.0.0.1:{rpc}\"\n\n\
          [[listeners]]\nname = \"PLAINTEXT\"\nbind = \"127.0.0.1:{clients}\"\n",
         zone = ZONES[n],
         data = data.display(),

@@ -10,6 +10,9 @@
 
 pub mod chance;
 pub mod cluster;
+pub mod fetch;
 pub mod ledger;
 pub mod measure;
+pub mod patience;
 pub mod power;
+pub mod writer;

@@ -9,6 +9,8 @@
 #[path = "cluster/load.rs"]
 mod load;
 
+#[path = "cluster/damage.rs"]
+mod damage;
 #[path = "cluster/kills.rs"]
 mod kills;
 #[path = "cluster/lost_majority.rs"]
@@ -19,3 +21,7 @@ mod pauses;
 mod power_cuts;
 #[path = "cluster/replaced_disks.rs"]
 mod replaced_disks;
+#[path = "cluster/retention.rs"]
+mod retention;
+#[path = "cluster/stops.rs"]
+mod stops;

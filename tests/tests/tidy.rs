@@ -76,15 +76,10 @@ fn with_ending(ending: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-fn metadata() -> serde_json::Value {
+fn metadata(more: &[&str]) -> serde_json::Value {
     let output = Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--no-deps",
-            "--offline",
-        ])
+        .args(["metadata", "--format-version", "1", "--offline", "--locked"])
+        .args(more)
         .current_dir(root())
         .output()
         .expect("cargo describes the workspace");
@@ -93,7 +88,7 @@ fn metadata() -> serde_json::Value {
 
 /// The normal dependencies of each crate of the workspace, by short names.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
-    let metadata = metadata();
+    let metadata = metadata(&["--no-deps"]);
     let packages = metadata["packages"].as_array().expect("packages");
     let short = |name: &str| name.strip_prefix("holdfast-").unwrap_or(name).to_owned();
     packages
@@ -141,6 +136,49 @@ fn dependencies_follow_the_arrows() {
             );
         }
     }
+}
+
+/// Whether every part that an expression of licences requires is among those allowed.
+fn is_allowed(licence: &str, allowed: &BTreeSet<String>) -> bool {
+    let one = |text: &str| allowed.contains(text.trim_matches(['(', ')', ' ']));
+    // `A/B` is an old way to write `A OR B`.
+    let any = |text: &str| text.split(" OR ").flat_map(|part| part.split('/')).any(one);
+    any(licence) || licence.split(" AND ").all(any)
+}
+
+/// What deny.toml says holds without cargo-deny, which not everybody has: licences, bans, sources.
+#[test]
+fn the_tree_of_dependencies_is_what_deny_toml_allows() {
+    let rules: toml::Table = text(Path::new("deny.toml"))
+        .parse()
+        .expect("deny.toml is TOML");
+    let listed = |value: &toml::Value| value.as_str().map(str::to_owned);
+    let allowed: BTreeSet<String> = rules["licenses"]["allow"]
+        .as_array()
+        .expect("a list of licences")
+        .iter()
+        .filter_map(listed)
+        .collect();
+    let banned: BTreeSet<String> = rules["bans"]["deny"]
+        .as_array()
+        .expect("a list of bans")
+        .iter()
+        .filter_map(|ban| listed(&ban["crate"]))
+        .collect();
+    let mut wrong = Vec::new();
+    let metadata = metadata(&["--filter-platform", "x86_64-unknown-linux-gnu"]);
+    let packages = metadata["packages"].as_array().expect("packages");
+    assert!(packages.len() > 100, "{} packages", packages.len());
+    for package in packages {
+        let name = package["name"].as_str().unwrap_or_default();
+        let licence = package["license"].as_str().unwrap_or("none");
+        let source = package["source"].as_str();
+        let foreign = source.is_some_and(|source| !source.starts_with("registry+"));
+        if !is_allowed(licence, &allowed) || banned.contains(name) || foreign {
+            wrong.push(format!("{name}: licence {licence}, from {source:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]

@@ -16,6 +16,9 @@ pub mod environment;
 pub mod handlers;
 pub mod image_follower;
 pub mod metrics;
+#[cfg(test)]
+#[path = "../../../fuzz/src/mutate.rs"]
+mod mutate;
 pub mod net;
 pub mod partition;
 pub mod partitions;

@@ -19,6 +19,9 @@ mod connection;
 mod consumer;
 mod error;
 mod metadata;
+#[cfg(test)]
+#[path = "../../../fuzz/src/mutate.rs"]
+mod mutate;
 mod producer;
 
 pub use admin::Admin;

@@ -94,8 +94,11 @@ impl Visitor<'_> for BytesVisitor {
 #[cfg(test)]
 mod tests {
     use holdfast_kernel::image::Change;
+    use holdfast_model::{BrokerId, TopicId};
+    use uuid::Uuid;
 
     use super::*;
+    use crate::mutate;
 
     #[test]
     fn a_newer_format_is_named_and_garbage_refused() {
@@ -121,5 +124,38 @@ mod tests {
                 "cut at {cut}"
             );
         }
+    }
+    #[test]
+    fn hostile_changes_are_read_or_refused_and_never_panic() {
+        let changes = |format: u16, changes: Vec<Change>| {
+            let batch = ChangeBatch {
+                format,
+                decided_on: 3,
+                changes,
+            };
+            Command::encode(&batch).expect("encode").0.to_vec()
+        };
+        let setting = Change::SetBrokerConfig {
+            broker: BrokerId(1),
+            key: "key".to_owned(),
+            value: Some("value".to_owned()),
+        };
+        let topic = Change::PutTopic {
+            id: TopicId(Uuid::from_u128(7)),
+            name: "topic".to_owned(),
+            configs: [("retention.ms".to_owned(), "1".to_owned())].into(),
+        };
+        let seeds = [
+            changes(CHANGE_FORMAT, vec![]),
+            changes(CHANGE_FORMAT, vec![setting, topic]),
+            changes(CHANGE_FORMAT + 1, vec![Change::SetFeatureLevel(1)]),
+        ];
+        mutate::each(&seeds, 10_000, |bytes| {
+            let Ok(batch) = Command(Bytes::copy_from_slice(bytes)).decode() else {
+                return;
+            };
+            let again = Command::encode(&batch).expect("encode").decode();
+            assert_eq!(again.expect("decode"), batch);
+        });
     }
 }

@@ -13,11 +13,16 @@ mod command;
 mod contacts;
 mod error;
 pub mod formation;
+#[cfg(test)]
+mod hostile_bytes;
 mod keys;
 mod keyspace;
 mod leadership;
 mod log_store;
 mod members;
+#[cfg(test)]
+#[path = "../../../fuzz/src/mutate.rs"]
+mod mutate;
 mod network;
 mod node;
 mod observer;

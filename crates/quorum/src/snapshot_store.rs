@@ -15,7 +15,7 @@ use crate::record;
 use crate::storage::Error;
 
 /// Under which "key" a snapshot's bytes are framed: the same on every broker, as they travel.
-const FRAME: &[u8] = b"image";
+pub(crate) const FRAME: &[u8] = b"image";
 
 /// Writes, publishes and reads snapshots. Its calls block.
 #[derive(Debug)]

@@ -18,6 +18,9 @@ pub mod config;
 pub mod logs;
 pub mod memory_limit;
 pub mod metrics;
+#[cfg(test)]
+#[path = "../../../fuzz/src/mutate.rs"]
+mod mutate;
 pub mod panics;
 pub mod probes;
 pub mod signals;

@@ -132,6 +132,7 @@ fn decode(bytes: &[u8; SLOT_BYTES]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mutate;
 
     fn reopened(path: &Path) -> u64 {
         DurableMark::open(path, false).unwrap().group()
@@ -174,5 +175,24 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let result = DurableMark::open(&dir.path().join("mark"), false);
         assert!(matches!(result, Err(Error::Damaged { .. })));
+    }
+
+    #[test]
+    fn hostile_bytes_never_panic_a_decoder() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mark");
+        let seeds = [0, 7, u64::MAX].map(|group| encode(group).to_vec());
+        mutate::each(&seeds, 4_000, |bytes| {
+            let slot = bytes.first_chunk::<SLOT_BYTES>();
+            let group = slot.and_then(decode);
+            if let (Some(slot), Some(group)) = (slot, group) {
+                assert_eq!(encode(group), *slot);
+            }
+            std::fs::write(&path, bytes).unwrap();
+            match DurableMark::open(&path, false) {
+                Ok(mark) => assert_eq!(Some(mark.group()), group),
+                Err(error) => assert!(matches!(error, Error::Damaged { .. }), "{error}"),
+            }
+        });
     }
 }

@@ -37,3 +37,6 @@ pub(crate) enum DecodeError {
         supported: u32,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,9 @@ mod faults;
 mod keys;
 mod log_store;
 mod meta_db;
+#[cfg(test)]
+#[path = "../../../fuzz/src/mutate.rs"]
+mod mutate;
 mod synced_db;
 mod tuning;
 mod wal;

@@ -92,7 +92,8 @@ fn scan_file(path: &Path, found: &mut Scan) -> Result<(), Error> {
         if let Some((position, reason)) = bad {
             return Err(Error::damaged(path, position, reason));
         }
-        if found.last_group.is_some_and(|last| claim.group != last + 1) {
+        let follows = |last: u64| last.checked_add(1) == Some(claim.group);
+        if found.last_group.is_some_and(|last| !follows(last)) {
             return Err(Error::damaged(path, position, "commit groups are missing"));
         }
         found.last_group = Some(claim.group);

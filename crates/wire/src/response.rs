@@ -112,7 +112,11 @@ pub fn decode(api: Api, version: i16, mut frame: Bytes) -> Result<(i32, Response
 
 #[cfg(test)]
 mod tests {
-    use kafka_protocol::messages::{FetchResponse, MetadataResponse};
+    use kafka_protocol::messages::metadata_response::{
+        MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+    };
+    use kafka_protocol::messages::{BrokerId, FetchResponse, MetadataResponse, TopicName};
+    use kafka_protocol::protocol::StrBytes;
 
     use super::*;
 
@@ -150,5 +154,31 @@ mod tests {
                 ..
             })
         ));
+    }
+    #[test]
+    fn a_response_cut_anywhere_is_an_error_and_never_a_panic() {
+        let text = StrBytes::from_static_str;
+        let broker = MetadataResponseBroker::default()
+            .with_node_id(BrokerId(1))
+            .with_host(text("host"))
+            .with_port(9092);
+        let partition = MetadataResponsePartition::default()
+            .with_leader_id(BrokerId(1))
+            .with_replica_nodes(vec![BrokerId(1)]);
+        let topic = MetadataResponseTopic::default()
+            .with_name(Some(TopicName(text("topic"))))
+            .with_partitions(vec![partition]);
+        let message = MetadataResponse::default()
+            .with_brokers(vec![broker])
+            .with_topics(vec![topic]);
+        for version in Api::Metadata.served() {
+            let frame = encode_message(7, Api::Metadata, version, &message).unwrap();
+            let frame = frame.slice(PREFIX_BYTES..);
+            decode(Api::Metadata, version, frame.clone()).unwrap();
+            for end in 0..frame.len() {
+                let cut = decode(Api::Metadata, version, frame.slice(..end));
+                assert!(cut.is_err(), "version {version}, cut at {end}");
+            }
+        }
     }
 }

@@ -17,8 +17,6 @@ use holdfast_wire::messages::{
 };
 use holdfast_wire::request::{self, Header};
 use holdfast_wire::{Api, Codec, Encodable, StrBytes, codec};
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
 #[path = "../../../fuzz/src/lib.rs"]
 #[expect(
@@ -26,6 +24,9 @@ use rand::{Rng, SeedableRng};
     reason = "the file is the library of another workspace"
 )]
 mod targets;
+
+#[path = "../../../fuzz/src/mutate.rs"]
+mod mutate;
 
 const MUTATIONS: usize = 4_000;
 
@@ -48,40 +49,7 @@ fn every_target_holds_on_its_seeds_and_mutations() {
             .iter()
             .map(|file| std::fs::read(file).unwrap())
             .collect();
-        for seed in &seeds {
-            target(seed);
-        }
-        let mut rng = StdRng::seed_from_u64(2026);
-        for _ in 0..MUTATIONS {
-            let mut data = seeds[rng.random_range(0..seeds.len())].clone();
-            mutate(&mut rng, &mut data, &seeds);
-            target(&data);
-        }
-    }
-}
-
-fn mutate(rng: &mut StdRng, data: &mut Vec<u8>, seeds: &[Vec<u8>]) {
-    for _ in 0..rng.random_range(1..6) {
-        if data.is_empty() {
-            data.push(rng.random());
-            continue;
-        }
-        let at = rng.random_range(0..data.len());
-        match rng.random_range(0..7) {
-            0 => data[at] ^= 1 << rng.random_range(0..8),
-            1 => data[at] = rng.random(),
-            2 => data[at] = [0, 1, 0x7f, 0x80, 0xff][rng.random_range(0..5)],
-            3 => data.truncate(at),
-            4 => data.insert(at, rng.random()),
-            5 => {
-                let end = data.len().min(at + 4);
-                data[at..end].copy_from_slice(&i32::MAX.to_be_bytes()[..end - at]);
-            }
-            _ => {
-                let other = &seeds[rng.random_range(0..seeds.len())];
-                data.extend_from_slice(&other[..other.len().min(100)]);
-            }
-        }
+        mutate::each(&seeds, MUTATIONS, target);
     }
 }
 

@@ -180,3 +180,90 @@ impl Controller for ControllerService {
         Ok(Response::new(reply))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use holdfast_kernel::controller::{
+        AlterConfig, ConfigOperation, ConfigResource, Failure, NewTopic, Outcome, Registration,
+    };
+    use holdfast_kernel::image::Endpoint;
+    use holdfast_model::{
+        BrokerId, ErrorCode, Incarnation, LeaderEpoch, Offset, ReplicaId, StartNumber, TopicId,
+        TopicPartition,
+    };
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+    use crate::mutate;
+
+    fn named<T: Serialize>(value: &T) -> Vec<u8> {
+        rmp_serde::to_vec_named(value).unwrap()
+    }
+
+    /// Whatever is read must be written and read back as the same.
+    fn meet<T: Serialize + DeserializeOwned>(bytes: &[u8]) {
+        if let Ok(value) = rmp_serde::from_slice::<T>(bytes) {
+            let written = named(&value);
+            let again: T = rmp_serde::from_slice(&written).unwrap();
+            assert_eq!(named(&again), written);
+        }
+    }
+
+    fn commands() -> Vec<Command> {
+        let endpoint = Endpoint {
+            listener: "PLAINTEXT".to_owned(),
+            host: "broker-1".to_owned(),
+            port: 9092,
+        };
+        let topic = NewTopic {
+            id: TopicId::default(),
+            name: "topic".to_owned(),
+            partitions: Some(3),
+            replication_factor: None,
+            assignments: [(0, vec![BrokerId(1)])].into(),
+            configs: [("retention.ms".to_owned(), "1".to_owned())].into(),
+        };
+        let alteration = AlterConfig {
+            resource: ConfigResource::Topic("topic".to_owned()),
+            replace_all: false,
+            operations: vec![("retention.ms".to_owned(), ConfigOperation::Delete)],
+        };
+        vec![
+            Command::Register(Registration {
+                broker: BrokerId(1),
+                incarnation: Incarnation(7),
+                start: StartNumber(2),
+                process: u64::MAX,
+                rack: Some("a".to_owned()),
+                endpoints: vec![endpoint.clone()],
+                rpc: endpoint,
+                logs: vec![(TopicPartition::default(), LeaderEpoch(3), Offset(9))],
+            }),
+            Command::CreateTopics {
+                topics: vec![topic],
+                validate_only: true,
+            },
+            Command::AlterConfigs {
+                alterations: vec![alteration],
+                validate_only: false,
+            },
+            Command::Admit(ReplicaId::default()),
+        ]
+    }
+
+    #[test]
+    fn hostile_commands_and_answers_are_read_or_refused_and_never_panic() {
+        let refused = Failure::new(ErrorCode::UnknownServerError, "no");
+        let answers = [
+            Outcome::ProducerIds(5),
+            Outcome::ConfigsAltered(vec![Ok(()), Err(refused)]),
+        ];
+        let mut seeds: Vec<Vec<u8>> = commands().iter().map(named).collect();
+        seeds.extend(answers.iter().map(named));
+        mutate::each(&seeds, 10_000, |bytes| {
+            meet::<Command>(bytes);
+            meet::<Outcome>(bytes);
+        });
+    }
+}

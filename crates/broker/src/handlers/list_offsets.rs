@@ -182,10 +182,11 @@ async fn by_time(
     });
     match searching.await {
         Ok(Ok(found)) => Ok(found),
-        Ok(Err(Failed::Store(error))) => {
-            partition.on_read_error(&error);
-            Err(ErrorCode::KafkaStorageError)
-        }
+        Ok(Err(Failed::Store(error))) => match partition.on_read_error(offsets.log_start, &error) {
+            // The first offsets expired while they were looked through: the client asks again.
+            ErrorCode::OffsetOutOfRange => Err(ErrorCode::OffsetNotAvailable),
+            code => Err(code),
+        },
         Ok(Err(Failed::Records(error))) => {
             tracing::warn!(%error, partition = %at, "records of a stored batch cannot be read");
             Err(ErrorCode::CorruptMessage)

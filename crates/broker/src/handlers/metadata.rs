@@ -1,9 +1,9 @@
 //! Metadata: brokers, topics, partitions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use holdfast_kernel::controller::{Command, NewTopic, Outcome};
+use holdfast_kernel::controller::{Command, NewTopic, Outcome, is_topic_name};
 use holdfast_kernel::image::{ClusterImage, PartitionRecord, TopicRecord};
 use holdfast_model::{ErrorCode, TopicId};
 use holdfast_wire::StrBytes;
@@ -16,6 +16,9 @@ use uuid::Uuid;
 
 use super::{Operation, RequestContext, describe_cluster, describe_topic_partitions, is_internal};
 use crate::state::{BrokerState, shown_leader};
+
+/// Topics that one request creates by naming them; a client that names more asks again.
+const CREATED_AT_ONCE: usize = 100;
 
 /// The versions that tell what a client may do to the cluster.
 const CLUSTER_OPERATIONS: std::ops::RangeInclusive<i16> = 8..=10;
@@ -118,11 +121,16 @@ async fn create_missing(
     asked: &[MetadataRequestTopic],
 ) {
     let image = broker.image();
-    let missing: Vec<NewTopic> = asked
+    let names: BTreeSet<&str> = asked
         .iter()
         .filter_map(name)
-        .filter(|name| image.topic_by_name(name).is_none())
+        .map(|name| &***name)
+        .filter(|name| is_topic_name(name) && image.topic_by_name(name).is_none())
         .filter(|name| context.authorize(Operation::Create, name))
+        .collect();
+    let missing: Vec<NewTopic> = names
+        .into_iter()
+        .take(CREATED_AT_ONCE)
         .map(|name| NewTopic {
             id: TopicId(Uuid::new_v4()),
             name: name.to_string(),

@@ -72,12 +72,7 @@ pub async fn begin(
     version: i16,
     request: ProduceRequest,
 ) -> Beginning {
-    let acks = match request.acks {
-        0 => Some(Acks::None),
-        1 => Some(Acks::Leader),
-        -1 => Some(Acks::All),
-        _ => None,
-    };
+    let acks = acks_of(request.acks);
     let transactional = request.transactional_id.is_some();
     let count = request
         .topic_data
@@ -85,6 +80,7 @@ pub async fn begin(
         .map(|topic| topic.partition_data.len())
         .sum();
     let completion = Completion::new(count);
+    context.holes.next_request(broker.clock.monotonic());
     let mut topics = Vec::with_capacity(request.topic_data.len());
     let mut index = 0;
     for topic in request.topic_data {
@@ -150,6 +146,15 @@ pub async fn begin(
         completion,
         topics,
     })
+}
+
+fn acks_of(number: i16) -> Option<Acks> {
+    match number {
+        0 => Some(Acks::None),
+        1 => Some(Acks::Leader),
+        -1 => Some(Acks::All),
+        _ => None,
+    }
 }
 
 /// What comes of a request whose producer wants no answer.

@@ -1,6 +1,7 @@
 //! After a truncation or reset: the log's state is read back from disk.
 
 use holdfast_kernel::log::{ReplicaLog, SegmentLimits};
+use holdfast_model::{ErrorCode, Offset};
 use holdfast_store::{Op, RecoveredPartition};
 
 use super::Partition;
@@ -47,22 +48,33 @@ impl Partition {
 }
 
 impl Partition {
-    /// A read from the disk failed: damage takes this replica offline, nothing else does. The last
-    /// replica keeps its place and refuses only what it cannot read: nobody else has the rest.
-    pub fn on_read_error(&self, error: &holdfast_store::Error) {
+    /// A read of the disk from an offset on failed; the code for whoever asked. Damage takes this
+    /// replica offline, nothing else does. The last replica keeps its place and refuses only what it
+    /// cannot read: nobody else has the rest.
+    pub fn on_read_error(&self, from: Offset, error: &holdfast_store::Error) -> ErrorCode {
         if error.class() != holdfast_store::Class::PartitionDamaged {
-            return;
+            return ErrorCode::KafkaStorageError;
         }
+        let alone = {
+            let state = self.state.lock();
+            // What expired, or is being cut, while it was read is no damage.
+            let cutting = matches!(&state.role, Role::Follower(one) if one.is_cutting());
+            if from < state.role.log().log_start() || cutting || state.deleted {
+                return ErrorCode::OffsetOutOfRange;
+            }
+            let leader = state.role.leader();
+            leader.is_some_and(holdfast_kernel::replica::Leader::stands_alone)
+        };
         self.environment.metrics.damaged_reads.inc();
-        let alone = |leader: &holdfast_kernel::replica::Leader| leader.stands_alone();
-        if self.state.lock().role.leader().is_some_and(alone) {
+        if alone {
             tracing::error!(
                 topic = self.topic_name(), partition = self.at.partition, %error,
                 "the only replica in sync is damaged: it goes on with what it can read"
             );
-            return;
+            return ErrorCode::KafkaStorageError;
         }
         self.take_offline_damaged(&error.to_string());
+        ErrorCode::KafkaStorageError
     }
 
     /// This replica serves nothing any more, nor after a restart.

@@ -49,6 +49,7 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mutate;
 
     #[test]
     fn health_is_read_as_it_was_written() {
@@ -70,5 +71,13 @@ mod tests {
                 "{bytes:?}"
             );
         }
+    }
+    #[test]
+    fn hostile_bytes_never_panic_and_only_one_byte_says_sound() {
+        let seeds = [Health::Sound, Health::Damaged("bad".to_owned())];
+        let seeds = seeds.map(|health| health.encode().to_vec());
+        mutate::each(&seeds, 4_000, |bytes| {
+            assert_eq!(Health::decode(bytes) == Health::Sound, *bytes == [FORMAT]);
+        });
     }
 }

@@ -171,8 +171,8 @@ async fn read(
         tokio::task::spawn_blocking(move || environment.store.read(at, from, up_to, PIECE_BYTES));
     let found = reading.await.map_err(|error| error.to_string())?;
     let found = found.map_err(|error| {
-        partition.on_read_error(&error);
-        error.to_string()
+        let code = partition.on_read_error(from, &error);
+        format!("{error} ({code:?})")
     })?;
     let end = found.last().map(|batch| batch.info.end_offset());
     let end = end.ok_or_else(|| format!("nothing on disk at {from} of {at}"))?;

@@ -63,6 +63,7 @@ fn cut(buffer: &mut BytesMut) -> Result<Option<Bytes>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mutate;
 
     #[test]
     fn frames_are_cut_whole_or_not_at_all() {
@@ -81,5 +82,20 @@ mod tests {
         for prefix in [[0x7f, 0xff, 0xff, 0xff], [0xff, 0, 0, 0], [0, 0, 0, 1]] {
             assert!(cut(&mut BytesMut::from(&prefix[..])).is_err());
         }
+    }
+    #[test]
+    fn hostile_streams_never_panic_and_give_only_what_came() {
+        let seeds = [
+            vec![0, 0, 0, 5, 1, 2, 3, 4, 5, 0, 0, 0, 4, 1, 2, 3, 4],
+            vec![0x7f, 0xff, 0xff, 0xff, 1],
+        ];
+        mutate::each(&seeds, 4_000, |bytes| {
+            let mut buffer = BytesMut::from(bytes);
+            let mut left = bytes.len();
+            while let Ok(Some(frame)) = cut(&mut buffer) {
+                left -= PREFIX_BYTES + frame.len();
+                assert_eq!(buffer.len(), left);
+            }
+        });
     }
 }

@@ -85,6 +85,7 @@ mod tests {
     use holdfast_wire::build::{BatchBuilder, Record};
 
     use super::*;
+    use crate::mutate;
 
     fn batch(base: i64, values: &[&[u8]], codec: Codec) -> BytesMut {
         let mut builder = BatchBuilder::new(codec);
@@ -127,5 +128,32 @@ mod tests {
         let last = bytes.len() - 2;
         bytes[last] ^= 1;
         assert!(matches!(read_bytes(0, &bytes), Err(Error::Record { .. })));
+    }
+    #[test]
+    fn hostile_records_never_panic_the_reader() {
+        const FROM: i64 = 11;
+        let meet = |bytes: &[u8]| {
+            if let Ok(read) = read_bytes(FROM, bytes) {
+                assert!(read.next_offset >= FROM);
+                assert!(read.records.iter().all(|record| record.offset >= FROM));
+            }
+        };
+        let seeds: Vec<Vec<u8>> = Codec::ALL
+            .iter()
+            .map(|codec| batch(10, &[&b"a"[..], b"bb", b"ccc"], *codec).to_vec())
+            .collect();
+        mutate::each(&seeds, 2_000, meet);
+        // Mutations rarely survive a checksum: here length, format and checksum are made right.
+        mutate::each(&seeds, 6_000, |bytes| {
+            let mut bytes = bytes.to_vec();
+            if bytes.len() >= batch::HEADER_BYTES {
+                let length = (bytes.len() - batch::LENGTH_OFFSET_BYTES) as i32;
+                bytes[8..12].copy_from_slice(&length.to_be_bytes());
+                bytes[16] = 2;
+                let crc = batch::checksum(&bytes);
+                bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+            }
+            meet(&bytes);
+        });
     }
 }

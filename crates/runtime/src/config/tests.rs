@@ -6,7 +6,11 @@ use std::path::Path;
 use holdfast_model::{CompressionType, TimestampType};
 
 use super::keys::{self, Answer};
-use super::{Config, Error, HostPort, Loaded, Notice, Protocol, Sources, Verdict, explain};
+use super::{
+    Config, Error, HostPort, Loaded, Notice, Protocol, Sources, Verdict, explain,
+    properties as properties_file, toml_file,
+};
+use crate::mutate;
 
 /// The file that existing operators bring along, key by key as the product promises it.
 const KAFKA_FILE: &str = "\
@@ -298,4 +302,81 @@ fn the_table_of_keys_is_sound() {
         }
     }
     assert_eq!(Config::default().listeners[0].protocol, Protocol::Plaintext);
+}
+
+/// Lines that reach what no other test's file does: escapes, lists, several listeners.
+const ODD_FILE: &str = "\
+! comment
+listeners=A://:9092,B://[::1]:9093
+advertised.listeners=A://a.example:1,B://[fe80::1%eth0]:2
+listener.security.protocol.map=A:PLAINTEXT,B:PLAINTEXT
+log.dirs=/data\\u0041
+broker.rack:\\u0061\\tb
+holdfast.rpc.source=::1
+log.roll.hours 24
+";
+
+fn loaded(path: &Path) -> Result<Loaded, Error> {
+    Config::load(&Sources {
+        file: Some(path.to_owned()),
+        ..Sources::default()
+    })
+}
+
+/// Whatever is accepted must be printed as a file that loads to the same.
+fn meet(folder: &Path, name: &str, text: &str) {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    if let Ok(accepted) = loaded(&path) {
+        let printed = folder.join("printed.toml");
+        std::fs::write(&printed, accepted.config.to_toml()).unwrap();
+        assert_eq!(loaded(&printed).unwrap().config, accepted.config);
+    }
+}
+
+#[test]
+fn hostile_properties_are_read_or_refused_and_never_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let seeds = [KAFKA_FILE, ODD_FILE].map(|text| text.as_bytes().to_vec());
+    mutate::each(&seeds, 10_000, |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        if let Ok(pairs) = properties_file::parse(&text) {
+            assert!(pairs.len() <= text.lines().count());
+        }
+    });
+    mutate::each(&seeds, 1_000, |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        meet(folder.path(), "server.properties", &text);
+        let pairs = properties_file::parse(&text);
+        let explained = explain(&folder.path().join("server.properties"));
+        assert_eq!(
+            explained.ok().map(|lines| lines.len()),
+            pairs.ok().map(|pairs| pairs.len())
+        );
+    });
+}
+
+#[test]
+fn hostile_toml_is_read_or_refused_and_never_panics() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config {
+        broker_id: Some(7),
+        zone: Some("zone \"x\"".to_owned()),
+        ..Config::default()
+    };
+    config.listeners[0].advertised = Some(HostPort::new("::1", 9000));
+    let seeds = [Config::default(), config].map(|config| config.to_toml().into_bytes());
+    mutate::each(&seeds, 3_000, |bytes| {
+        let text = String::from_utf8_lossy(bytes);
+        if let Ok(file) = toml_file::parse(&text) {
+            assert!(file.pairs.len() <= text.len());
+        }
+    });
+    mutate::each(&seeds, 1_000, |bytes| {
+        meet(
+            folder.path(),
+            "holdfast.toml",
+            &String::from_utf8_lossy(bytes),
+        );
+    });
 }

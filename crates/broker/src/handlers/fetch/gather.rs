@@ -248,10 +248,7 @@ async fn read_disk(
     });
     match reading.await {
         Ok(Ok(batches)) => Ok(batches.into_iter().map(|batch| batch.bytes).collect()),
-        Ok(Err(error)) => {
-            partition.on_read_error(&error);
-            Err(ErrorCode::KafkaStorageError)
-        }
+        Ok(Err(error)) => Err(partition.on_read_error(from, &error)),
         Err(error) => {
             tracing::error!(%error, "a disk read failed");
             Err(ErrorCode::UnknownServerError)

@@ -9,10 +9,15 @@
 //! So whatever follows a refused batch on its connection is refused for the same reason, until that
 //! batch comes again. The client then sends all of them again, in order, under the same numbers;
 //! "out of order" instead would have it draw new numbers, and what was already in the log twice.
+//!
+//! Only what was on its way when the batch was refused can follow it unknowingly. An idempotent
+//! producer has at most five requests under way, so the fifth request after the refusal was sent by
+//! a client that knows. It may have taken the batch elsewhere meanwhile, and come back with later ones.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use holdfast_model::{BatchInfo, ErrorCode};
+use holdfast_model::{BatchInfo, ErrorCode, Monotonic, limits};
 use parking_lot::Mutex;
 use uuid::Uuid;
 
@@ -20,9 +25,11 @@ use uuid::Uuid;
 /// to more partitions at once than this, all of which refuse, is better off without a memory of some.
 const HOLES: usize = 1024;
 
-/// Batches that one hole refuses. No more can be on their way on one connection than have answers
-/// in flight there: whoever sends more has given the refused batch up.
-const REFUSALS: u32 = 64;
+/// Requests that may have been on their way with the refused one, itself included.
+const UNDER_WAY: u64 = limits::PRODUCER_BATCHES as u64;
+
+/// What was on its way has arrived after so long, on a connection with little else to count by.
+const ARRIVED: Duration = Duration::from_secs(10);
 
 /// Who wrote where: the topic by id or by name, the partition, the producer.
 type Key = (Uuid, String, i32, i64);
@@ -30,7 +37,15 @@ type Key = (Uuid, String, i32, i64);
 /// The holes of one connection.
 #[derive(Debug, Default)]
 pub struct Holes {
-    holes: Mutex<BTreeMap<Key, Hole>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Produce requests that came so far.
+    requests: u64,
+    now: Monotonic,
+    holes: BTreeMap<Key, Hole>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +53,9 @@ struct Hole {
     epoch: i16,
     sequence: i32,
     code: ErrorCode,
-    refusals: u32,
+    /// The request that was refused, and when.
+    request: u64,
+    at: Monotonic,
 }
 
 /// One batch as far as holes are concerned.
@@ -61,22 +78,30 @@ impl Passing {
 }
 
 impl Holes {
+    /// A produce request came.
+    pub(super) fn next_request(&self, now: Monotonic) {
+        let mut state = self.state.lock();
+        state.requests += 1;
+        state.now = now;
+    }
+
     /// Whether a batch may pass; else why the one before it was refused.
     pub(super) fn check(&self, batch: &Passing) -> Result<(), ErrorCode> {
-        let mut holes = self.holes.lock();
-        let Some(hole) = holes.get_mut(&batch.key) else {
+        let mut state = self.state.lock();
+        let (request, now) = (state.requests, state.now);
+        let Some(hole) = state.holes.get(&batch.key).copied() else {
             return Ok(());
         };
-        let behind = hole.epoch == batch.epoch && is_after(batch.sequence, hole.sequence);
-        if behind && hole.refusals < REFUSALS {
-            hole.refusals += 1;
+        let unknowing = request - hole.request < UNDER_WAY && now.since(hole.at) < ARRIVED;
+        let same = hole.epoch == batch.epoch && unknowing;
+        if same && is_after(batch.sequence, hole.sequence) {
             return Err(hole.code);
         }
         // A batch before the hole is a retry of what the log has. Everything else closes it: the
-        // batch itself, another epoch, or a client that gave it up.
-        let before = hole.epoch == batch.epoch && is_after(hole.sequence, batch.sequence);
+        // batch itself, another epoch, or a client that knows what became of it.
+        let before = same && is_after(hole.sequence, batch.sequence);
         if !before {
-            holes.remove(&batch.key);
+            state.holes.remove(&batch.key);
         }
         Ok(())
     }
@@ -86,17 +111,18 @@ impl Holes {
         if !passes_by_itself(code) {
             return;
         }
-        let mut holes = self.holes.lock();
-        if holes.len() >= HOLES && !holes.contains_key(&batch.key) {
-            holes.pop_first();
+        let mut state = self.state.lock();
+        if state.holes.len() >= HOLES && !state.holes.contains_key(&batch.key) {
+            state.holes.pop_first();
         }
         let hole = Hole {
             epoch: batch.epoch,
             sequence: batch.sequence,
             code,
-            refusals: 0,
+            request: state.requests,
+            at: state.now,
         };
-        holes.insert(batch.key, hole);
+        state.holes.insert(batch.key, hole);
     }
 }
 
@@ -141,22 +167,31 @@ mod tests {
         Passing::new((Uuid::nil(), "orders"), 0, &info).unwrap()
     }
 
+    fn at(seconds: u64) -> Monotonic {
+        Monotonic(seconds * 1_000_000_000)
+    }
+
     #[test]
     fn the_second_batch_of_a_new_producer_is_not_taken_when_the_first_was_refused() {
         let holes = Holes::default();
+        holes.next_request(at(0));
         holes.check(&batch(7, 0, 0)).unwrap();
         holes.refused(batch(7, 0, 0), ErrorCode::NotEnoughReplicas);
+        holes.next_request(at(0));
         let after = holes.check(&batch(7, 0, 2)).unwrap_err();
         assert_eq!(after, ErrorCode::NotEnoughReplicas);
         holes.check(&batch(8, 0, 2)).unwrap();
         // All of them come again, in order.
+        holes.next_request(at(0));
         holes.check(&batch(7, 0, 0)).unwrap();
+        holes.next_request(at(0));
         holes.check(&batch(7, 0, 2)).unwrap();
     }
 
     #[test]
     fn what_was_appended_before_the_hole_may_be_asked_for_again() {
         let holes = Holes::default();
+        holes.next_request(at(0));
         holes.refused(batch(7, 0, 10), ErrorCode::NotLeaderOrFollower);
         holes.check(&batch(7, 0, 5)).unwrap();
         holes.check(&batch(7, 0, 15)).unwrap_err();
@@ -167,20 +202,29 @@ mod tests {
     #[test]
     fn a_new_epoch_and_a_refusal_for_good_leave_no_hole() {
         let holes = Holes::default();
+        holes.next_request(at(0));
         holes.refused(batch(7, 0, 0), ErrorCode::NotLeaderOrFollower);
         holes.check(&batch(7, 1, 3)).unwrap();
         holes.refused(batch(7, 1, 3), ErrorCode::MessageTooLarge);
         holes.check(&batch(7, 1, 4)).unwrap();
     }
 
+    /// It stood for four seconds, refused by a hole of the failover before.
     #[test]
-    fn a_client_that_gave_the_batch_up_is_not_refused_for_ever() {
+    fn a_client_that_comes_back_with_later_batches_is_not_held_up() {
         let holes = Holes::default();
+        holes.next_request(at(0));
         holes.refused(batch(7, 0, i32::MAX), ErrorCode::NotLeaderOrFollower);
-        for _ in 0..REFUSALS {
+        for _ in 1..UNDER_WAY {
+            holes.next_request(at(1));
             holes.check(&batch(7, 0, 3)).unwrap_err();
         }
+        holes.next_request(at(1));
         holes.check(&batch(7, 0, 3)).unwrap();
+        // On a connection where nothing else comes, time tells.
+        holes.refused(batch(7, 0, 3), ErrorCode::NotLeaderOrFollower);
+        holes.next_request(at(12));
+        holes.check(&batch(7, 0, 9)).unwrap();
     }
 
     #[test]
@@ -189,6 +233,6 @@ mod tests {
         for producer in 0..5_000 {
             holes.refused(batch(producer, 0, 0), ErrorCode::NotLeaderOrFollower);
         }
-        assert_eq!(holes.holes.lock().len(), HOLES);
+        assert_eq!(holes.state.lock().holes.len(), HOLES);
     }
 }

@@ -2,6 +2,7 @@ use holdfast_model::{EpochStart, ProducerEntry};
 use proptest::prelude::*;
 
 use super::*;
+use crate::mutate;
 
 fn at() -> TopicPartition {
     TopicPartition {
@@ -162,4 +163,54 @@ proptest! {
             }
         }
     }
+}
+
+/// Reads a message up to its end or first error. Each item must be written and read back as the same,
+/// and reserve no more than the message could fill.
+fn meet(bytes: &[u8]) {
+    let mut message = Bytes::copy_from_slice(bytes);
+    while let Ok(Some(item)) = decode(&mut message) {
+        if let Item::Append(_, _, batches) = &item {
+            assert!(batches.capacity() <= bytes.len());
+        }
+        let mut written = BytesMut::new();
+        encode(&item, &mut written);
+        let mut written = written.freeze();
+        assert_eq!(decode(&mut written), Ok(Some(item)));
+        assert!(written.is_empty());
+    }
+}
+
+#[test]
+fn hostile_bytes_never_panic_a_decoder() {
+    let mut seeds: Vec<Vec<u8>> = items()
+        .into_iter()
+        .map(|item| message(&[item]).to_vec())
+        .collect();
+    seeds.push(message(&items()).to_vec());
+    mutate::each(&seeds, 10_000, meet);
+}
+
+#[test]
+fn hostile_frames_make_no_message_larger_than_they_are() {
+    const FRAME: usize = 17;
+    let whole = message(&items());
+    let mut stream = Vec::new();
+    for part in whole.chunks(FRAME - 1) {
+        stream.push(u8::from(part.len() == FRAME - 1));
+        stream.extend_from_slice(part);
+    }
+    mutate::each(&[stream, vec![0], vec![1; 2 * FRAME]], 5_000, |bytes| {
+        let mut assembler = Assembler::default();
+        let mut came = 0;
+        for frame in bytes.chunks(FRAME) {
+            came += frame.len();
+            let pushed = assembler.push(Bytes::copy_from_slice(frame));
+            if let Ok(Some(whole)) = pushed {
+                assert!(whole.len() < came);
+                meet(&whole);
+                came = 0;
+            }
+        }
+    });
 }
