@@ -2,10 +2,11 @@
 
 use holdfast_kernel::log::ReplicaLog;
 use holdfast_kernel::planted::Planted;
-use holdfast_kernel::replica::{Follower, Leader, LeaderOptions, PartitionView};
+use holdfast_kernel::replica::{Follower, Leader, LeaderOptions, PartitionView, RefusedReason};
 use holdfast_model::{BrokerEpoch, ErrorCode, LeaderEpoch, Offset, ReplicaId};
 
 use super::{Partition, ProduceWaiter, State};
+use crate::replication::message::{Item, Refused};
 
 /// What this replica does.
 #[derive(Debug)]
@@ -234,6 +235,7 @@ impl Partition {
                 topic = %self.topic_name, partition = self.at.partition, reason,
                 "replica is offline"
             );
+            self.tell_leader_offline(&state);
             let log = Box::new(state.role.take_log());
             state.role = Role::Offline {
                 log,
@@ -245,6 +247,17 @@ impl Partition {
         self.environment.metrics.replicas_taken_offline.inc();
         self.environment.work.resign.add(self.at);
         Self::finish(answers);
+    }
+
+    /// Ends the conversation with the leader: a log to which nobody appends would stay in sync.
+    fn tell_leader_offline(&self, state: &State) {
+        if let Role::Follower(follower) = &state.role
+            && let Some(session) = follower.session()
+            && let Some(outbox) = &state.acks
+        {
+            let reason = RefusedReason::Offline;
+            outbox.reply(Item::Refused(self.at, Refused { session, reason }));
+        }
     }
 
     /// This broker hears from nobody: whoever waits for others is sent to look for another leader.
