@@ -198,3 +198,6 @@ impl StoreMetrics {
         self.ops.inc_by(stats.ops as u64);
     }
 }
+
+#[cfg(test)]
+mod reference;
