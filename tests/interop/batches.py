@@ -39,11 +39,16 @@ def record_of_zeros(value_bytes):
     return varint(len(inner) + value_bytes + 1) + inner, value_bytes + 1
 
 
-def batch(payload, codec=0, count=1, crc=None, magic=2, last_delta=None, length=None):
-    """A batch around records that are already compressed."""
+NOBODY = (-1, -1, -1)
+
+
+def batch(
+    payload, codec=0, count=1, crc=None, magic=2, last_delta=None, length=None, producer=NOBODY
+):
+    """A batch around records that are already compressed, from a producer: id, epoch, sequence."""
     now = int(time.time() * 1000)
     last_delta = count - 1 if last_delta is None else last_delta
-    body = struct.pack(">hiqqqhii", codec, last_delta, now, now, -1, -1, -1, count) + payload
+    body = struct.pack(">hiqqqhii", codec, last_delta, now, now, *producer, count) + payload
     crc = crc32c(body) if crc is None else crc
     length = 9 + len(body) if length is None else length
     return struct.pack(">qiibI", 0, length, -1, magic, crc) + body

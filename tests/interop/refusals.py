@@ -11,14 +11,14 @@ from report import case, equal, eventually
 
 UNKNOWN_TOPIC, CORRUPT, TOO_LARGE, INVALID_ACKS = 3, 2, 10, 21
 UNSUPPORTED_VERSION, UNSUPPORTED_FORMAT, UNSUPPORTED_CODEC, INVALID_RECORD = 35, 43, 76, 87
-TOPIC, ZSTD_TOPIC = "refusals", "refusals-zstd"
+TOPIC, ZSTD_TOPIC, LATE_TOPIC = "refusals", "refusals-zstd", "refusals-late"
 
 
 class Cases:
     def __init__(self, bootstrap):
         self.brokers = bootstrap.split(",")
         self.any = self.brokers[0]
-        admin = AdminClient({"bootstrap.servers": bootstrap})
+        admin = self.admin = AdminClient({"bootstrap.servers": bootstrap})
         zstd = NewTopic(ZSTD_TOPIC, 1, 3, config={"compression.type": "zstd"})
         for future in admin.create_topics([NewTopic(TOPIC, 1, 3), zstd]).values():
             future.result(30)
@@ -155,6 +155,29 @@ class Cases:
         large = batches.batch(batches.plain(bytes(1_100_000)), crc=0)
         equal(self.produce(large), TOO_LARGE, "1.1 MB")
 
+    def order(self):
+        """A producer's second batch is not taken when the reason to refuse its first has passed:
+        clients would take the first for acknowledged, too."""
+
+        def write(connection, sequence):
+            records = batches.batch(batches.plain(), producer=(4_000_000_000, 0, sequence))
+            payload = wire.produce_payload(LATE_TOPIC, 0, records)
+            connection.sendall(wire.framed(payload))
+            return wire.produced(wire.answer(connection))[0]
+
+        with contextlib.ExitStack() as stack:
+            connections = {}
+            for broker in self.brokers:
+                connection = stack.enter_context(contextlib.closing(wire.connect(broker)))
+                connections[broker] = connection
+                equal(write(connection, 0), UNKNOWN_TOPIC, "the first, before there is a topic")
+            self.admin.create_topics([NewTopic(LATE_TOPIC, 1, 3)])[LATE_TOPIC].result(30)
+            for broker in self.brokers:
+                eventually(lambda: equal(wire.knows(broker, LATE_TOPIC), True, broker))
+            leader = connections[wire.leaders(self.any, LATE_TOPIC)[0]]
+            equal(write(leader, 1), UNKNOWN_TOPIC, "the second, before the first comes again")
+            equal([write(leader, n) for n in (0, 1)], [0, 0], "both, in order")
+
     def closed(self, payload):
         with contextlib.closing(wire.connect(self.leader)) as connection:
             connection.sendall(wire.framed(payload))
@@ -190,6 +213,7 @@ def main():
     case("raw: NOT_LEADER names the leader", cases.new_leader)
     case("raw: codecs that a version does not have", cases.codecs)
     case("raw: batches that are wrong", cases.batches)
+    case("raw: the second batch waits for the first that was refused", cases.order)
     case("raw: unknown APIs and versions", cases.versions)
 
 

@@ -247,13 +247,13 @@ impl Heartbeats {
                 async move { self.client.is_heard(&address).await }
             })
             .collect();
-        let anybody = !asked.is_empty();
+        let has_others = !asked.is_empty();
         while let Some(heard) = asked.next().await {
             if heard {
                 return false;
             }
         }
-        anybody
+        has_others
     }
 
     fn set_isolated(&self, isolated: bool) {

@@ -238,23 +238,15 @@ impl Office {
                 }
                 Ok(())
             }
-            Ok(_skipped) => {
-                self.lose_sight(image.version);
+            other => {
+                if let Err(error) = other {
+                    tracing::warn!(%error, "the quorum did not take a decision");
+                }
+                if let Some(controller) = self.handle.controller.lock().as_mut() {
+                    controller.lost_sight(image.version);
+                }
                 Err(Refusal::Unknown)
             }
-            Err(error) => {
-                tracing::warn!(%error, "the quorum did not take a decision");
-                self.lose_sight(image.version);
-                Err(Refusal::Unknown)
-            }
-        }
-    }
-}
-
-impl Office {
-    fn lose_sight(&self, version: u64) {
-        if let Some(controller) = self.handle.controller.lock().as_mut() {
-            controller.lost_sight(version);
         }
     }
 }

@@ -91,14 +91,10 @@ pub async fn begin(
             partitions: Vec::new(),
         };
         for data in topic.partition_data {
-            let passing = passing(
-                (answer.id, answer.name.as_str()),
-                data.index,
-                data.records.as_ref(),
-            );
-            let blocked = passing
-                .as_ref()
-                .map_or(Ok(()), |one| context.holes.check(one));
+            let records = data.records;
+            let name = (answer.id, answer.name.as_str());
+            let passing = || passing(name, data.index, records.as_ref());
+            let blocked = context.holes.check(passing);
             let outcome = match (acks, found, blocked) {
                 (None, ..) => Err((ErrorCode::InvalidRequiredAcks, None)),
                 (Some(_), ..) if transactional => Err((
@@ -115,7 +111,7 @@ pub async fn begin(
                         broker,
                         version,
                         at,
-                        data.records,
+                        records.clone(),
                         acks,
                         (&completion, index),
                     )
@@ -125,9 +121,9 @@ pub async fn begin(
             let message = outcome.err().and_then(|(code, message)| {
                 completion.set(index, Produced::refused(code));
                 if blocked.is_ok()
-                    && let Some(passing) = passing
+                    && let Some(refused) = passing()
                 {
-                    context.holes.refused(passing, code);
+                    context.holes.refused(refused, code);
                 }
                 message
             });

@@ -13,9 +13,6 @@ use super::append::token;
 use super::{Partition, State, TailBatch};
 use crate::replication::AckOutbox;
 
-/// About what one producer takes in the checkpoint with which a log begins anew.
-const PRODUCER_BYTES: usize = 320;
-
 /// What a follower answers to Open.
 #[derive(Clone, Debug)]
 pub enum FollowerReply {
@@ -68,7 +65,7 @@ impl Partition {
     /// The reason to tell the leader.
     pub fn on_start(&self, start: &Start) -> Result<(), RefusedReason> {
         // Before the kernel decides: a cut that it waits for must reach the disk.
-        let permit = self.control_permit(start.producers.len() * PRODUCER_BYTES)?;
+        let permit = self.control_permit()?;
         let mut state = self.state.lock();
         let follower = state.role.follower_mut().ok_or(RefusedReason::NoSession)?;
         let epoch = start.leader_epoch;
@@ -211,15 +208,15 @@ impl Partition {
     }
 
     /// Room for a step without data. The writer's queue has room of its own for these; if even that
-    /// is full the leader is asked to begin again.
-    fn control_permit(&self, bytes: usize) -> Result<Permit, RefusedReason> {
-        let permit = self.environment.store.try_reserve(Room::Control, bytes);
+    /// is full the leader is asked to begin again. It is counted in steps, not in bytes.
+    fn control_permit(&self) -> Result<Permit, RefusedReason> {
+        let permit = self.environment.store.try_reserve(Room::Control, 0);
         permit.map_err(|error| self.no_control(&error))
     }
 
     /// Hands a step without data to the writer, which may have no room: it is asked for again.
     pub(super) fn submit_control(&self, token: u64, op: Op) -> Result<(), RefusedReason> {
-        let permit = self.control_permit(op.bytes())?;
+        let permit = self.control_permit()?;
         let submitted = self.environment.store.submit(permit, token, op);
         submitted.map_err(|error| self.no_control(&error))
     }
