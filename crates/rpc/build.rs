@@ -5,7 +5,12 @@ use std::path::Path;
 use tonic_prost_build::manual;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = ["raft.proto", "formation.proto", "controller.proto"];
+    let files = [
+        "raft.proto",
+        "formation.proto",
+        "controller.proto",
+        "admin.proto",
+    ];
     println!("cargo::rerun-if-changed=proto");
     let descriptors = protox::compile(files.map(|file| Path::new("proto").join(file)), ["proto"])?;
     tonic_prost_build::configure()

@@ -7,6 +7,9 @@ mod isolation;
 mod office;
 mod service;
 
+/// A member of the quorum answers if it did within so many milliseconds: twenty of its heartbeats.
+pub const ANSWERS_WITHIN_MS: i64 = 2_000;
+
 pub use client::{ControllerClient, Error as ClientError};
 pub use heartbeat::{Heartbeats, Lifecycle, watch_for_refusals};
 pub use isolation::Isolated;

@@ -121,7 +121,9 @@ impl ImageFollower {
                 | Change::SetNextProducerId(_)
                 | Change::Admit(_)
                 | Change::Retire { .. }
-                | Change::SetBrokerConfig { .. } => {}
+                | Change::SetBrokerConfig { .. }
+                | Change::PutPermit(_)
+                | Change::EndPermit { .. } => {}
             }
         }
         if brokers {

@@ -9,6 +9,7 @@
 //! - a batch that was given an offset is written and replicated exactly so, or the process ends;
 //! - no client is told of a record that is not below the high watermark of the epoch that took it.
 
+pub mod admin;
 pub mod admission;
 pub mod answer_memory;
 pub mod controller;

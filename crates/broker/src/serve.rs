@@ -1,6 +1,8 @@
 //! One broker process, from its disk to its last answer.
 
+mod api;
 mod foundation;
+mod parked;
 mod start;
 mod stop;
 
@@ -64,6 +66,17 @@ pub enum StartError {
         /// What the disk says.
         found: BrokerId,
     },
+    /// The disk belongs to another cluster.
+    #[error("the disk belongs to cluster {found}, not {wanted}: it is not touched")]
+    ForeignDisk {
+        /// The cluster that it was to be of.
+        wanted: ClusterId,
+        /// The cluster that it is of.
+        found: ClusterId,
+    },
+    /// The files of the admin API's certificates.
+    #[error("the admin API cannot be served: {0}")]
+    AdminApi(String),
     /// Another process has this broker's place.
     #[error("stopped: {0}")]
     Replaced(String),
@@ -78,20 +91,67 @@ pub enum Stopped {
     WithLeaderships,
 }
 
+/// What a disk is to become.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Its broker.
+    pub broker: BrokerId,
+    /// The formation document of a new cluster.
+    pub document: Option<&'a str>,
+    /// The cluster to join; with a document, the one that it must be about.
+    pub cluster: Option<ClusterId>,
+    /// How often that cluster was recovered.
+    pub recovery: RecoveryGeneration,
+}
+
+/// As [`format`], but a directory that is this broker's disk in this cluster already stays as it is.
+///
+/// # Errors
+/// It is another broker's disk, or another cluster's, or as [`format`].
+pub fn format_if_needed(path: &Path, wanted: &Wanted<'_>) -> Result<Identity, StartError> {
+    let found = match DataDir::read(path) {
+        Ok(found) => found,
+        Err(holdfast_store::Error::NotFormatted { .. }) => return format(path, wanted),
+        Err(error) => return Err(error.into()),
+    };
+    if found.broker != wanted.broker {
+        return Err(StartError::WrongBroker {
+            configured: wanted.broker.0,
+            found: found.broker,
+        });
+    }
+    match wanted.cluster {
+        Some(cluster) if cluster != found.cluster => Err(StartError::ForeignDisk {
+            wanted: cluster,
+            found: found.cluster,
+        }),
+        _same => Ok(found),
+    }
+}
+
 /// Gives an empty directory its identity: an incarnation is drawn at random. With a formation
 /// document that names this broker, the disk takes part in forming the cluster; otherwise it waits
-/// to be admitted by `cluster`, which was recovered `recovery` times.
+/// to be admitted by its cluster.
 ///
 /// # Errors
 /// The directory was formatted before, or the document does not fit.
-pub fn format(
-    path: &Path,
-    broker: BrokerId,
-    document: Option<&str>,
-    cluster: Option<ClusterId>,
-    recovery: RecoveryGeneration,
-) -> Result<Identity, StartError> {
+pub fn format(path: &Path, wanted: &Wanted<'_>) -> Result<Identity, StartError> {
+    let &Wanted {
+        broker,
+        document,
+        cluster,
+        recovery,
+    } = wanted;
     let document = document.map(Document::parse).transpose()?;
+    if let (Some(document), Some(cluster)) = (&document, cluster)
+        && document.cluster_id() != cluster
+    {
+        return Err(holdfast_quorum::formation::DocumentError::Wrong(format!(
+            "it is about cluster {}, not {cluster}",
+            document.cluster_id()
+        ))
+        .into());
+    }
     let voters: Vec<BrokerId> = document
         .iter()
         .flat_map(Document::voters)
@@ -162,11 +222,15 @@ pub(crate) fn draw() -> u64 {
     }
 }
 
-/// Runs a broker until a signal stops it.
+/// Runs a broker until a signal stops it. The digest is that of the files which the configuration was
+/// loaded from.
 ///
 /// # Errors
 /// It cannot start, or another process took its place.
-pub async fn run(config: Config) -> Result<Stopped, StartError> {
-    let broker = Broker::start(config).await?;
+pub async fn run(config: Config, files_digest: String) -> Result<Stopped, StartError> {
+    if config.parked {
+        return parked::run(config, files_digest).await;
+    }
+    let broker = Broker::start(config, files_digest).await?;
     broker.run_until_stopped().await
 }

@@ -3,7 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    cluster, completion, config, consume, dev, format, produce, recover, serve, topic,
+    certificates, cluster, completion, config, consume, dev, format, permit, produce, recover,
+    serve, topic,
 };
 use crate::exit;
 use crate::session::Reach;
@@ -42,6 +43,12 @@ pub(crate) enum Command {
     /// Show the brokers, the metadata quorum and the partitions that lack replicas; admit disks
     #[command(subcommand)]
     Cluster(cluster::Cluster),
+    /// Ask whether brokers may be stopped, and give the permit back
+    #[command(subcommand)]
+    Permit(permit::Permit),
+    /// Make the authority and the certificates of the admin API, where no operator does
+    #[command(subcommand)]
+    Certificates(certificates::Certificates),
     /// Look for what endangers records or availability, and say how to mend it
     Doctor,
     /// Carry on a cluster that lost the majority of its voters for ever

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::cli::{Cli, Command};
 use crate::session::block_on;
 
+pub(crate) mod certificates;
 pub(crate) mod cluster;
 pub(crate) mod completion;
 pub(crate) mod config;
@@ -12,6 +13,7 @@ pub(crate) mod consume;
 pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod format;
+pub(crate) mod permit;
 pub(crate) mod produce;
 pub(crate) mod recover;
 pub(crate) mod serve;
@@ -35,6 +37,17 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Cluster(cluster::Cluster::Admit(admit)) => {
             block_on(cluster::admit::run(admit, &reach))?;
         }
+        Command::Cluster(cluster::Cluster::State(rule)) => {
+            block_on(cluster::state::state(&rule, &reach))?;
+        }
+        Command::Cluster(cluster::Cluster::Watch(rule)) => {
+            block_on(cluster::state::watch(&rule, &reach))?;
+        }
+        Command::Cluster(cluster::Cluster::RaiseFeatureLevel(raise)) => {
+            block_on(cluster::state::raise(raise, &reach))?;
+        }
+        Command::Permit(permit) => block_on(permit::run(permit, &reach))?,
+        Command::Certificates(certificates) => certificates::run(certificates, &reach)?,
         Command::Recover(recover) => recover::run(recover, &reach)?,
         Command::Doctor => return block_on(doctor::run(&reach)),
         Command::Completion(completion) => completion::run(&completion, &reach)?,

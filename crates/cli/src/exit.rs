@@ -48,6 +48,15 @@ impl Unreachable {
         }
     }
 
+    /// Nobody answered where brokers serve the admin API.
+    pub(crate) fn admin(addresses: String, reason: String) -> Self {
+        Self {
+            addresses,
+            reason,
+            way_out: "--admin or HOLDFAST_ADMIN",
+        }
+    }
+
     /// Nobody answered where brokers listen for each other.
     pub(crate) fn rpc(addresses: String, reason: String) -> Self {
         Self {

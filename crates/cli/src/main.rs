@@ -2,7 +2,8 @@
 //! person to try, and talks to any cluster as an ordinary Kafka client.
 //!
 //! Knows nothing about how a broker works or what a request looks like in bytes: it hands a
-//! configuration to `holdfast-broker` and asks its questions through `holdfast-client`.
+//! configuration to `holdfast-broker` and asks its questions through `holdfast-client`, or through the
+//! admin API of `holdfast-rpc` ([`rule`]).
 //!
 //! Invariants:
 //! - what is data goes to standard output, everything else to standard error;
@@ -11,6 +12,7 @@
 //! - an error is one sentence that names the way out, and its kind is the exit code ([`exit`]);
 //! - `holdfast dev` never starts a broker again by itself: a crash stays visible.
 
+mod certificates;
 mod cli;
 mod commands;
 mod dev;
@@ -18,6 +20,7 @@ mod exit;
 mod output;
 #[cfg(test)]
 mod reference;
+mod rule;
 mod session;
 mod text;
 

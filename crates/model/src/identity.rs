@@ -156,6 +156,13 @@ fn base64_url(bytes: [u8; 16]) -> String {
     text
 }
 
+impl ClusterId {
+    /// The id with these bits.
+    pub fn from_u128(bits: u128) -> Self {
+        Self(Uuid::from_u128(bits))
+    }
+}
+
 impl fmt::Display for ClusterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&base64_url(*self.0.as_bytes()))

@@ -24,3 +24,10 @@ pub use identity::{
 };
 pub use log_types::{EpochStart, LeaderEpoch, Offset, PartitionEpoch};
 pub use topic_config::{CleanupPolicy, CompressionType, TimestampType, TopicConfig};
+
+/// The version of the programs. A build may name another one (`HOLDFAST_VERSION`), so that two builds
+/// of one source can be told apart.
+pub const VERSION: &str = match option_env!("HOLDFAST_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};

@@ -1,5 +1,5 @@
-//! gRPC between brokers: the messages, pooled channels to the peers, the server, and how failures
-//! are told apart.
+//! gRPC between brokers, and the admin API for people and operators: the messages, pooled channels to
+//! the peers, the servers, and how failures are told apart.
 //!
 //! Knows nothing about what the messages decide: payloads of the quorum, the controller and
 //! replication are bytes here.
@@ -12,6 +12,7 @@
 //!   that no process listens there.
 
 mod address;
+pub mod admin;
 mod channels;
 mod dialer;
 mod error;

@@ -23,6 +23,9 @@ pub const SNAPSHOT_BYTES: usize = 64 * 1024 * 1024;
 /// Largest message of the controller: an admin request that creates many partitions.
 pub const CONTROLLER_BYTES: usize = 16 * 1024 * 1024;
 
+/// Largest message of the admin API: the state of a cluster of hundreds of brokers.
+pub const ADMIN_BYTES: usize = 4 * 1024 * 1024;
+
 /// Largest message of formation: a document of a few hundred voters.
 pub const FORMATION_BYTES: usize = 64 * 1024;
 

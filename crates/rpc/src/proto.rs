@@ -13,3 +13,8 @@
 
 include!(concat!(env!("OUT_DIR"), "/holdfast.rpc.rs"));
 include!(concat!(env!("OUT_DIR"), "/holdfast.rpc.Replication.rs"));
+
+/// What people and operators ask of brokers.
+pub mod admin {
+    include!(concat!(env!("OUT_DIR"), "/holdfast.admin.v1.rs"));
+}

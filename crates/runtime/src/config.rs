@@ -22,6 +22,7 @@ pub mod keys;
 mod listener;
 mod load;
 mod nearest;
+mod placeholders;
 mod properties;
 pub mod reference;
 mod toml_file;
@@ -53,6 +54,10 @@ pub struct Config {
     /// Where `/metrics`, `/livez` and `/readyz` are served; unencrypted, so on the loopback
     /// interface by default.
     pub admin_bind: HostPort,
+    /// Where people and operators ask.
+    pub admin_api: AdminApi,
+    /// The process only holds the disk: it neither serves nor takes part.
+    pub parked: bool,
     /// The log of the process.
     pub log: Log,
     /// Bytes to plan with; unset means a part of the cgroup's or machine's memory.
@@ -82,6 +87,30 @@ pub struct Config {
     pub retention_check_interval_ms: u64,
     /// Failure detection and leadership.
     pub replication: Replication,
+}
+
+/// The listener for people and operators: gRPC over mutual TLS. Served if all three files are named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AdminApi {
+    /// The address to listen on.
+    pub bind: HostPort,
+    /// This broker's certificate, in PEM.
+    pub certificate: Option<PathBuf>,
+    /// Its key, in PEM.
+    pub key: Option<PathBuf>,
+    /// The certificates of the authorities that callers' certificates are of, in PEM.
+    pub authority: Option<PathBuf>,
+}
+
+impl AdminApi {
+    /// The certificate, the key and the authority, if the API is to be served.
+    pub fn files(&self) -> Option<[&PathBuf; 3]> {
+        Some([
+            self.certificate.as_ref()?,
+            self.key.as_ref()?,
+            self.authority.as_ref()?,
+        ])
+    }
 }
 
 /// The listener for the other brokers.
@@ -167,6 +196,13 @@ impl Default for Config {
                 source: None,
             },
             admin_bind: HostPort::new("127.0.0.1", 9292),
+            admin_api: AdminApi {
+                bind: HostPort::new("0.0.0.0", 9392),
+                certificate: None,
+                key: None,
+                authority: None,
+            },
+            parked: false,
             log: Log {
                 format: logs::Format::Text,
                 // The consensus library reports every lost message as an error; what matters of it

@@ -237,6 +237,12 @@ impl LogStore {
         self.shared.disk.available()
     }
 
+    /// The size of the file system; 0 if it cannot be read.
+    pub fn total_bytes(&self) -> u64 {
+        let path = self.shared.options.database_path();
+        holdfast_rocks::space(&path).map_or(0, |space| space.total)
+    }
+
     /// Whether appends are refused because the disk is down to its reserve.
     pub fn is_at_reserve(&self) -> bool {
         self.shared.disk.is_refusing()

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_kernel::controller::{
-    Command, Controller, ControllerOptions, Draft, Failure, HeartbeatAnswer, Outcome,
+    Command, Controller, ControllerOptions, Draft, Failure, HeartbeatAnswer, Outcome, QuorumView,
 };
 use holdfast_kernel::image::ClusterImage;
 use holdfast_model::{BrokerEpoch, BrokerId, Clock, ErrorCode};
@@ -16,6 +16,8 @@ use holdfast_quorum::{Leadership, Quorum};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+
+use super::ANSWERS_WITHIN_MS;
 
 /// Commands that wait for the loop; more are refused as overload.
 const QUEUE: usize = 1024;
@@ -211,12 +213,24 @@ impl Office {
         }
     }
 
+    /// Which voters answer, for the permit: this node leads them.
+    fn quorum_view(&self) -> QuorumView {
+        let now = self.handle.clock.wall_ms();
+        let answers = |last: Option<i64>| last.is_some_and(|at| now - at < ANSWERS_WITHIN_MS);
+        let voters = self.handle.quorum.status().voters.into_iter();
+        let voters = voters.map(|voter| (voter.replica, answers(voter.last_answer_ms)));
+        QuorumView {
+            voters: voters.collect(),
+        }
+    }
+
     fn draft(&self, image: &ClusterImage, waiting: &[Submission]) -> (Draft, Vec<Outcome>) {
         let now = self.handle.clock.monotonic();
         let mut guard = self.handle.controller.lock();
         let Some(controller) = guard.as_mut() else {
             return (Draft::new(image), Vec::new());
         };
+        controller.set_quorum_view(self.quorum_view());
         let mut draft = controller.tick(image, now);
         let outcomes = waiting
             .iter()

@@ -239,6 +239,8 @@ mod tests {
                 endpoints: vec![endpoint.clone()],
                 rpc: endpoint,
                 logs: vec![(TopicPartition::default(), LeaderEpoch(3), Offset(9))],
+                version: "1.0.0".to_owned(),
+                max_feature_level: 2,
             }),
             Command::CreateTopics {
                 topics: vec![topic],

@@ -28,14 +28,13 @@ fn member(replica: ReplicaId) -> Member {
 
 /// A folder of generation 1, one of three voters, whose broker started once.
 fn folder(path: &std::path::Path) -> ReplicaId {
-    let identity = serve::format(
-        path,
-        BrokerId(0),
-        None,
-        Some(cluster()),
-        RecoveryGeneration(1),
-    )
-    .unwrap();
+    let wanted = serve::Wanted {
+        broker: BrokerId(0),
+        document: None,
+        cluster: Some(cluster()),
+        recovery: RecoveryGeneration(1),
+    };
+    let identity = serve::format(path, &wanted).unwrap();
     let replica = ReplicaId {
         broker: BrokerId(0),
         incarnation: identity.incarnation,
@@ -169,7 +168,7 @@ async fn no_broker_starts_between_two_generations() {
         ..Sources::default()
     };
     let config = Config::load(&sources).unwrap().config;
-    let refused = Broker::start(config).await.unwrap_err();
+    let refused = Broker::start(config, String::new()).await.unwrap_err();
     assert!(matches!(refused, StartError::Recovery(_)), "{refused}");
     assert!(
         refused.to_string().contains("apply its plan again"),

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use holdfast_kernel::controller::{ControllerOptions, Registration};
-use holdfast_kernel::image::Endpoint;
+use holdfast_kernel::image::{Endpoint, FEATURE_LEVEL};
 use holdfast_model::{BrokerEpoch, Clock, SystemClock};
 use holdfast_quorum::{Document, Quorum, Setup, Spawn};
 use holdfast_rpc::limits::{controller_server, replication_server};
@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::foundation::Foundation;
 use super::{DOCUMENT_FILE, StartError, draw};
+use crate::admin::{AdminApi, Process};
 use crate::admission::{self, Admissions};
 use crate::answer_memory::AnswerMemory;
 use crate::controller::{
@@ -55,9 +56,11 @@ struct Sockets {
     clients: Vec<(String, TcpListener)>,
     rpc: TcpListener,
     admin: TcpListener,
+    /// Only where it has certificates.
+    api: Option<TcpListener>,
 }
 
-async fn bind(address: &HostPort) -> Result<TcpListener, StartError> {
+pub(super) async fn bind(address: &HostPort) -> Result<TcpListener, StartError> {
     let listen = |source| StartError::Listen {
         address: address.to_string(),
         source,
@@ -77,6 +80,10 @@ impl Sockets {
             clients,
             rpc: bind(&config.rpc.bind).await?,
             admin: bind(&config.admin_bind).await?,
+            api: match config.admin_api.files() {
+                Some(_) => Some(bind(&config.admin_api.bind).await?),
+                None => None,
+            },
         })
     }
 }
@@ -86,7 +93,7 @@ impl Broker {
     ///
     /// # Errors
     /// The disk, the configuration or a port does not allow it.
-    pub async fn start(config: Config) -> Result<Self, StartError> {
+    pub async fn start(config: Config, files_digest: String) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let metrics = Metrics::new();
         let tasks = Tasks::new(&metrics);
@@ -105,6 +112,20 @@ impl Broker {
             office.run(tasks.shutdown_token()),
         );
         let lifecycle = parts.join(probes.clone(), last.clone());
+        if let Some(socket) = sockets.api {
+            let process = Process {
+                files_digest,
+                rpc: parts.rpc_address(),
+            };
+            let api = AdminApi {
+                state: Arc::clone(&state),
+                identity: parts.links.identity,
+                lifecycle: lifecycle.clone(),
+                process,
+            };
+            let cluster = api.identity.cluster;
+            super::api::serve(&state.config, &state.clock, &tasks, socket, cluster, api)?;
+        }
         parts.look_after();
         parts.listen(sockets.clients, &lifecycle);
         Ok(Self {
@@ -325,6 +346,8 @@ impl Parts {
                 port: rpc.port,
             },
             logs: self.links.partitions.log_ends(),
+            version: holdfast_model::VERSION.to_owned(),
+            max_feature_level: FEATURE_LEVEL,
         }
     }
 

@@ -1,6 +1,7 @@
 //! `holdfast cluster`: who is there, whether every partition has all its replicas, and who may come.
 
 pub(crate) mod admit;
+pub(crate) mod state;
 
 use clap::Subcommand;
 use holdfast_client::admin::{ClusterDescription, QuorumDescription};
@@ -8,6 +9,7 @@ use holdfast_client::{Admin, Cluster as Metadata};
 use serde::Serialize;
 
 use crate::output::{self, Paint, Table};
+use crate::rule::Rule;
 use crate::session::Reach;
 use crate::text::add;
 
@@ -18,6 +20,12 @@ pub(crate) enum Cluster {
     Describe,
     /// Let a disk into the cluster: one formatted in the place of a lost one, or a new broker's
     Admit(admit::Admit),
+    /// Show what the controller knows: brokers, replicas, the permit (over the admin API)
+    State(Rule),
+    /// Print what happens to the cluster until Ctrl-C (over the admin API)
+    Watch(Rule),
+    /// Allow the formats of a newer version; there is no way back (over the admin API)
+    RaiseFeatureLevel(state::Raise),
 }
 
 /// Most partitions that lack replicas to name one by one in a table.

@@ -13,7 +13,7 @@ use crate::session::Reach;
 /// Run a cluster on this machine: brokers as separate processes in the zones a, b and c, which stop
 /// with Ctrl-C and find their data when started again.
 ///
-/// Ports, from the base port P on, one for each broker: P for clients, P+1000 where other brokers
+/// Ports, from the base port P on, one for each broker: P for clients, P+500 for the admin API, P+1000 where other brokers
 /// connect (a relay that `cut-off` interrupts), P+2000 for metrics and probes, P+3000 behind the
 /// relay.
 #[derive(Args, Debug)]

@@ -40,6 +40,19 @@ pub(crate) struct Format {
     /// not given)
     #[arg(long, value_name = "FILE")]
     formation: Option<PathBuf>,
+    /// The same, if there is such a file; else the disk joins the cluster of --cluster-id. A
+    /// Kubernetes operator takes the document away once the cluster is formed
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "cluster_id",
+        conflicts_with_all = ["formation", "new_cluster"]
+    )]
+    formation_if_present: Option<PathBuf>,
+    /// Do nothing if the directory is this broker's disk in this cluster already; any other disk is
+    /// still refused
+    #[arg(long, conflicts_with = "new_cluster")]
+    if_needed: bool,
     /// The id of the cluster to join, for a broker that is not in a formation document
     #[arg(
         long,
@@ -154,19 +167,25 @@ pub(crate) fn run(format: Format, reach: &Reach) -> anyhow::Result<()> {
     let (Some(data_dir), Some(broker)) = (format.data_dir, format.broker_id) else {
         anyhow::bail!("--data-dir and --broker-id are needed");
     };
-    let document = format.formation.as_deref().map(read_document).transpose()?;
+    let present = format.formation_if_present.filter(|file| file.exists());
+    let document = format.formation.or(present);
+    let document = document.as_deref().map(read_document).transpose()?;
     let cluster = format.cluster_id.map(|name| name.0);
     anyhow::ensure!(
         document.is_some() || cluster.is_some(),
         "give --formation FILE to form a new cluster, or --cluster-id ID to join one"
     );
-    let identity = serve::format(
-        &data_dir,
-        BrokerId(broker),
-        document.as_deref(),
+    let wanted = serve::Wanted {
+        broker: BrokerId(broker),
+        document: document.as_deref(),
         cluster,
-        RecoveryGeneration(format.recovery_generation),
-    )?;
+        recovery: RecoveryGeneration(format.recovery_generation),
+    };
+    let identity = if format.if_needed {
+        serve::format_if_needed(&data_dir, &wanted)?
+    } else {
+        serve::format(&data_dir, &wanted)?
+    };
     let shown = ShownDisk {
         data_dir: data_dir.display().to_string(),
         broker: identity.broker.0,

@@ -13,11 +13,12 @@ use crate::output;
 use crate::session::Reach;
 use crate::text::assignment;
 
-/// Run a broker until SIGTERM or Ctrl-C. The file comes first, then the environment
+/// Run a broker until SIGTERM or Ctrl-C. The files come first, then the environment
 /// (`HOLDFAST_...`), then `--set`; the later wins. `docs/configuration.md` lists the keys.
 #[derive(Args, Debug)]
 pub(crate) struct Serve {
-    /// The configuration: holdfast.toml, or a Kafka server.properties
+    /// The configuration: holdfast.toml, or a Kafka server.properties; may be given many times, and
+    /// of two files that set one value the later wins
     #[arg(
         long,
         short = 'c',
@@ -25,7 +26,7 @@ pub(crate) struct Serve {
         hide_env_values = true,
         value_name = "FILE"
     )]
-    config: Option<PathBuf>,
+    config: Vec<PathBuf>,
     /// A key and its value, in Kafka's names or as a path of the TOML file; may be given many times
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
     set: Vec<(String, String)>,
@@ -46,7 +47,11 @@ pub(crate) fn run(serve: Serve, reach: &Reach) -> anyhow::Result<()> {
         flags: serve.set,
         ..Sources::from_process(serve.config)
     };
-    let Loaded { config, notices } = Config::load(&sources)?;
+    let Loaded {
+        config,
+        notices,
+        files_digest,
+    } = Config::load(&sources)?;
     if serve.check && reach.is_json() {
         return output::print_json(&checked(&config, &notices));
     }
@@ -67,7 +72,7 @@ pub(crate) fn run(serve: Serve, reach: &Reach) -> anyhow::Result<()> {
         builder.worker_threads(threads);
     }
     let runtime = builder.enable_all().thread_name("network").build()?;
-    let stopped = runtime.block_on(Box::pin(serve::run(config)))?;
+    let stopped = runtime.block_on(Box::pin(serve::run(config, files_digest)))?;
     tracing::info!(?stopped, "the broker has stopped");
     // Everything is synced. Destructors that run while other threads end would abort the process
     // and make a clean stop look like a crash.

@@ -28,6 +28,8 @@ pub(crate) struct Addresses {
     pub(crate) relay: SocketAddr,
     /// For metrics and probes.
     pub(crate) admin: SocketAddr,
+    /// For people: the admin API.
+    pub(crate) api: SocketAddr,
     /// Where the relay connects.
     pub(crate) rpc: SocketAddr,
     /// From where it connects to its peers.
@@ -109,11 +111,23 @@ impl Layout {
         };
         Addresses {
             clients: at(0),
+            api: at(500),
             relay: at(1000),
             admin: at(2000),
             rpc: at(3000),
             source: source(broker),
         }
+    }
+
+    /// The authority of the cluster's certificates, and a folder for each certificate.
+    pub(crate) fn certificates(&self, of: &str) -> PathBuf {
+        self.dir.join("certificates").join(of)
+    }
+
+    /// The addresses of the admin API.
+    pub(crate) fn admin(&self, brokers: u16) -> String {
+        let addresses = (0..brokers).map(|n| self.addresses(n).api.to_string());
+        addresses.collect::<Vec<_>>().join(",")
     }
 
     /// The addresses at which clients begin.
@@ -166,7 +180,7 @@ mod tests {
         let mut seen = BTreeSet::new();
         for broker in 0..BROKERS {
             let a = layout.addresses(broker);
-            for address in [a.clients, a.relay, a.admin, a.rpc] {
+            for address in [a.clients, a.api, a.relay, a.admin, a.rpc] {
                 assert!(seen.insert(address), "{address}");
             }
             assert_eq!(broker_at(a.source), Some(broker));

@@ -6,15 +6,18 @@ use std::io::{ErrorKind, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use holdfast_broker::serve::{self, Document, Voter};
-use holdfast_model::{BrokerId, RecoveryGeneration, TopicConfig};
-use holdfast_runtime::config::{Config, HostPort, Listener, Rpc, Topics};
+use holdfast_model::{BrokerId, ClusterId, RecoveryGeneration, TopicConfig};
+use holdfast_runtime::config::{AdminApi, Config, HostPort, Listener, Rpc, Topics};
 use holdfast_runtime::memory_limit::MemoryLimit;
+use holdfast_security::Role;
 use serde::{Deserialize, Serialize};
 
 use super::layout::{BROKERS, Layout, zone};
+use crate::certificates;
 
 /// Brokers of a new cluster.
 const NEW_CLUSTER: u16 = 3;
@@ -36,6 +39,9 @@ const MEMORY_BYTES: std::ops::RangeInclusive<u64> = (128 << 20)..=(2 << 30);
 
 /// Far below the default: a few brokers share a disk with everything else.
 const RESERVE_BYTES: u64 = 128 << 20;
+
+/// How long the certificates of a cluster on this machine last: each start makes new ones.
+const CERTIFICATE_LIFE: Duration = Duration::from_hours(24 * 365);
 
 /// A cluster that can be started.
 #[derive(Debug)]
@@ -62,6 +68,7 @@ pub(super) fn prepare(layout: Layout, brokers: Option<u16>) -> anyhow::Result<Pr
     let brokers = settle(&layout, brokers)?;
     check_ports(&layout, brokers)?;
     let document = document(&layout, brokers)?;
+    certify(&layout, brokers, Document::parse(&document)?.cluster_id())?;
     for broker in 0..brokers {
         make_dir(&layout.broker_dir(broker))?;
         format(&layout, broker, &document)?;
@@ -158,6 +165,7 @@ fn check_ports(layout: &Layout, brokers: u16) -> anyhow::Result<()> {
             ("clients", a.clients),
             ("peers", a.relay),
             ("metrics", a.admin),
+            ("admin API", a.api),
             ("peers", a.rpc),
         ];
         for (purpose, address) in purposes {
@@ -202,6 +210,26 @@ fn document(layout: &Layout, brokers: u16) -> anyhow::Result<String> {
     Ok(text)
 }
 
+/// Certificates for the admin API: one authority, one certificate for each broker and one for the
+/// person at the terminal, new at every start.
+fn certify(layout: &Layout, brokers: u16, cluster: ClusterId) -> anyhow::Result<()> {
+    let authority = certificates::authority(&layout.certificates("authority"), cluster)?;
+    let issue = |role: Role, of: &str| {
+        certificates::issue(
+            &authority,
+            role,
+            &[],
+            CERTIFICATE_LIFE,
+            &layout.certificates(of),
+        )
+    };
+    for broker in 0..brokers {
+        let role = Role::Broker(BrokerId(i32::from(broker)));
+        issue(role, &format!("broker-{broker}"))?;
+    }
+    issue(Role::Admin, "admin")
+}
+
 /// An odd number: an even one bears no more failures than one voter less.
 fn voters(brokers: u16) -> u16 {
     let most = brokers.clamp(1, VOTERS);
@@ -222,13 +250,13 @@ fn format(layout: &Layout, broker: u16, document: &str) -> anyhow::Result<()> {
     if unfinished.try_exists()? {
         fs::remove_dir_all(&unfinished)?;
     }
-    serve::format(
-        &unfinished,
-        BrokerId(i32::from(broker)),
-        Some(document),
-        None,
-        RecoveryGeneration(0),
-    )?;
+    let wanted = serve::Wanted {
+        broker: BrokerId(i32::from(broker)),
+        document: Some(document),
+        cluster: None,
+        recovery: RecoveryGeneration(0),
+    };
+    serve::format(&unfinished, &wanted)?;
     fs::rename(&unfinished, &data_dir)?;
     File::open(layout.broker_dir(broker))?.sync_all()?;
     Ok(())
@@ -240,6 +268,7 @@ fn config(layout: &Layout, broker: u16, brokers: u16) -> Config {
     let endpoint =
         |address: std::net::SocketAddr| HostPort::new(address.ip().to_string(), address.port());
     let copies = brokers.min(COPIES);
+    let certificates = layout.certificates(&format!("broker-{broker}"));
     let memory = MemoryLimit::detect().budget_bytes() / u64::from(brokers);
     Config {
         broker_id: Some(i32::from(broker)),
@@ -255,6 +284,12 @@ fn config(layout: &Layout, broker: u16, brokers: u16) -> Config {
             source: Some(a.source),
         },
         admin_bind: endpoint(a.admin),
+        admin_api: AdminApi {
+            bind: endpoint(a.api),
+            certificate: Some(certificates.join(certificates::CERTIFICATE)),
+            key: Some(certificates.join(certificates::KEY)),
+            authority: Some(certificates.join(certificates::AUTHORITY)),
+        },
         memory_budget_bytes: Some(memory.clamp(*MEMORY_BYTES.start(), *MEMORY_BYTES.end())),
         disk_reserve_bytes: RESERVE_BYTES,
         topics: Topics {
@@ -350,7 +385,7 @@ mod tests {
         let path = folder.path().join("holdfast.toml");
         replace(&path, &config.to_toml()).unwrap();
         let sources = Sources {
-            file: Some(path),
+            files: vec![path],
             ..Sources::default()
         };
         let loaded = Config::load(&sources).unwrap();

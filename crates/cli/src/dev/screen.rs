@@ -71,6 +71,14 @@ impl Screen {
                 first.clients
             )),
             bold(format!("  {program} topic describe numbers")),
+            "Look at the brokers, and ask before you stop one:".to_owned(),
+            bold(format!("  export HOLDFAST_ADMIN={}", layout.admin(brokers))),
+            bold(format!(
+                "  export HOLDFAST_CERTIFICATES={}",
+                layout.certificates("admin").display()
+            )),
+            bold(format!("  {program} cluster state")),
+            bold(format!("  {program} permit request 1")),
             "Watch a failover:".to_owned(),
             bold(format!(
                 "  {program} dev{options} kill 0      # or pause 0, or cut-off 0"

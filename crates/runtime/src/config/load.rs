@@ -3,9 +3,11 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 use super::keys::{self, Answer, Key};
 use super::properties::{self, Pair};
-use super::{Config, Error, toml_file, validate};
+use super::{Config, Error, placeholders, toml_file, validate};
 
 /// Far more than any configuration: Kafka's own commented file has 7 KiB.
 const FILE_BYTES: u64 = 1 << 20;
@@ -16,8 +18,8 @@ const OTHER_VARIABLES: [&str; 3] = ["HOLDFAST_CONFIG", "HOLDFAST_BLESS", "HOLDFA
 /// Where a configuration comes from; each field wins over the ones before it.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// A file whose name ends in `.toml` or `.properties`.
-    pub file: Option<PathBuf>,
+    /// Files whose names end in `.toml` or `.properties`; of two that set one value the later wins.
+    pub files: Vec<PathBuf>,
     /// The environment; only `HOLDFAST_...` is looked at.
     pub env: Vec<(String, String)>,
     /// Flags: a key in Kafka's syntax or a path of the TOML file, and its value.
@@ -25,14 +27,14 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// A file and this process's environment, without flags.
-    pub fn from_process(file: Option<PathBuf>) -> Self {
+    /// Files and this process's environment, without flags.
+    pub fn from_process(files: Vec<PathBuf>) -> Self {
         // A variable that is not UTF-8 cannot be one of ours.
         let env = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
         Self {
-            file,
+            files,
             env,
             flags: Vec::new(),
         }
@@ -55,6 +57,9 @@ pub struct Loaded {
     pub config: Config,
     /// What `serve` logs at start.
     pub notices: Vec<Notice>,
+    /// SHA-256 over the files that it was loaded from: of each its bytes and one zero byte, in
+    /// hexadecimal. Tells an operator whether a broker runs what is written.
+    pub files_digest: String,
 }
 
 impl Config {
@@ -66,15 +71,47 @@ impl Config {
         let mut loaded = Loaded {
             config: Self::default(),
             notices: Vec::new(),
+            files_digest: String::new(),
         };
-        if let Some(path) = &sources.file {
-            load_file(path, &mut loaded)?;
+        let mut digest = Sha256::new();
+        for path in &sources.files {
+            let text = read(path)?;
+            // The zero byte keeps two files apart from one that holds both.
+            digest.update(text.as_bytes());
+            digest.update([0]);
+            load_file(path, &text, &sources.env, &mut loaded)?;
         }
+        loaded.files_digest = hexadecimal(&digest.finalize());
         load_env(&sources.env, &mut loaded)?;
         load_flags(&sources.flags, &mut loaded)?;
         validate::validate(&loaded.config, &mut loaded.notices)?;
         Ok(loaded)
     }
+
+    /// Checks the text of a `.properties` file as a broker would read it. What it takes from the
+    /// environment is not known here and counts as a name.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn check_properties(text: &str) -> Result<Vec<Notice>, Error> {
+        let mut loaded = Loaded {
+            config: Self::default(),
+            notices: Vec::new(),
+            files_digest: String::new(),
+        };
+        let path = Path::new("broker.properties");
+        load_properties(path, text, &|_name| Some("name".to_owned()), &mut loaded)?;
+        validate::validate(&loaded.config, &mut loaded.notices)?;
+        Ok(loaded.notices)
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// A given key that the table knows.
@@ -85,39 +122,65 @@ struct Given {
     value: String,
 }
 
-fn load_file(path: &Path, loaded: &mut Loaded) -> Result<(), Error> {
+fn load_file(path: &Path, text: &str, env: &[Pair], loaded: &mut Loaded) -> Result<(), Error> {
+    if path.extension().is_some_and(|e| e == "toml") {
+        return load_toml(path, text, loaded);
+    }
+    let variable = |name: &str| {
+        let found = env.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone())
+    };
+    load_properties(path, text, &variable, loaded)
+}
+
+fn load_toml(path: &Path, text: &str, loaded: &mut Loaded) -> Result<(), Error> {
     let origin = path.display().to_string();
-    let text = read(path)?;
-    let syntax = |reason| Error::Syntax {
+    let mut layer = Vec::new();
+    let file = toml_file::parse(text).map_err(|reason| Error::Syntax {
         path: path.to_owned(),
         reason,
-    };
-    let mut layer = Vec::new();
-    if path.extension().is_some_and(|e| e == "toml") {
-        let file = toml_file::parse(&text).map_err(syntax)?;
-        if let Some(listeners) = file.listeners {
-            loaded.config.listeners = listeners;
-        }
-        for (path, value) in file.pairs {
-            let Some((order, key)) = keys::by_path(&path) else {
-                let nearest = keys::nearest_path(&path).map(str::to_owned);
-                return Err(Error::UnknownKey {
-                    key: path,
-                    origin,
-                    nearest,
-                });
-            };
-            layer.push(Given {
-                order,
-                key,
-                written: path,
-                value,
+    })?;
+    if let Some(listeners) = file.listeners {
+        loaded.config.listeners = listeners;
+    }
+    for (path, value) in file.pairs {
+        let Some((order, key)) = keys::by_path(&path) else {
+            let nearest = keys::nearest_path(&path).map(str::to_owned);
+            return Err(Error::UnknownKey {
+                key: path,
+                origin,
+                nearest,
             });
-        }
-    } else {
-        for (name, value) in properties::parse(&text).map_err(syntax)? {
-            layer.push(given_by_name(name, value, &origin)?);
-        }
+        };
+        layer.push(Given {
+            order,
+            key,
+            written: path,
+            value,
+        });
+    }
+    apply(layer, &origin, loaded)
+}
+
+fn load_properties(
+    path: &Path,
+    text: &str,
+    variable: &dyn Fn(&str) -> Option<String>,
+    loaded: &mut Loaded,
+) -> Result<(), Error> {
+    let origin = path.display().to_string();
+    let mut layer = Vec::new();
+    let pairs = properties::parse(text).map_err(|reason| Error::Syntax {
+        path: path.to_owned(),
+        reason,
+    })?;
+    for (name, value) in pairs {
+        let value = placeholders::fill(&value, variable).map_err(|reason| Error::Value {
+            key: name.clone(),
+            origin: origin.clone(),
+            reason,
+        })?;
+        layer.push(given_by_name(name, value, &origin)?);
     }
     apply(layer, &origin, loaded)
 }

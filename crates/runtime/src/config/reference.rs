@@ -10,8 +10,9 @@ const INTRODUCTION: &str = "# Configuration
 Generated from `crates/runtime/src/config/keys`; a test compares. To write it again:
 `HOLDFAST_BLESS=1 cargo test --release -p holdfast-runtime reference`.
 
-A broker reads one file, in TOML (`holdfast.toml`) or in Kafka's syntax (`server.properties`), then
-the environment, then flags (`--set key=value`, with a key or a TOML path); the later wins. An
+A broker reads files, in TOML (`holdfast.toml`) or in Kafka's syntax (`server.properties`), then
+the environment, then flags (`--set key=value`, with a key or a TOML path); the later wins. In Kafka's
+syntax `${env:NAME}` stands for the value of an environment variable. An
 unknown key in a file or a flag is an error that names the nearest known one; an unknown variable
 `HOLDFAST_...` is only reported, because Kubernetes sets some by itself.
 `holdfast config explain FILE` says of every key of a Kafka file what happens to it.

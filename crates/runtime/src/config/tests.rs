@@ -39,9 +39,70 @@ fn load_text(name: &str, text: &str) -> Result<Loaded, Error> {
     let path = folder.path().join(name);
     std::fs::write(&path, text).unwrap();
     Config::load(&Sources {
-        file: Some(path),
+        files: vec![path],
         ..Sources::default()
     })
+}
+
+#[test]
+fn of_two_files_the_later_wins_and_the_digest_is_over_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let common = file(
+        "broker.properties",
+        "broker.rack=a\nlisteners=IN://0.0.0.0:9092\n",
+    );
+    let own = file(
+        "1000.properties",
+        "broker.rack=b\nadvertised.listeners=IN://${env:NODE_IP}:31000\n",
+    );
+    let sources = |files: Vec<std::path::PathBuf>| Sources {
+        files,
+        env: vec![("NODE_IP".to_owned(), "10.0.0.7".to_owned())],
+        ..Sources::default()
+    };
+    let both = Config::load(&sources(vec![common.clone(), own.clone()])).unwrap();
+    assert_eq!(both.config.zone.as_deref(), Some("b"));
+    assert_eq!(
+        both.config.listeners[0].advertised().to_string(),
+        "10.0.0.7:31000"
+    );
+    let one = Config::load(&sources(vec![common.clone()])).unwrap();
+    assert_ne!(both.files_digest, one.files_digest);
+    assert_eq!(both.files_digest.len(), 64);
+    let without = Config::load(&Sources {
+        env: Vec::new(),
+        ..sources(vec![common, own])
+    });
+    assert!(
+        without
+            .unwrap_err()
+            .to_string()
+            .contains("no variable NODE_IP")
+    );
+}
+
+#[test]
+fn the_files_of_the_admin_api_belong_together() {
+    let three = "holdfast.admin.api.certificate=/c\nholdfast.admin.api.key=/k\n\
+                 holdfast.admin.api.authority=/a\n";
+    assert!(
+        properties(three)
+            .unwrap()
+            .config
+            .admin_api
+            .files()
+            .is_some()
+    );
+    let two = properties("holdfast.admin.api.certificate=/c\nholdfast.admin.api.key=/k\n");
+    assert!(two.unwrap_err().to_string().contains("belong together"));
+    assert!(Config::check_properties(three).is_ok());
+    assert!(Config::check_properties("advertised.listeners=PLAINTEXT://${env:NODE_IP}:1").is_ok());
+    Config::check_properties("no.such.key=1").unwrap_err();
 }
 
 fn properties(text: &str) -> Result<Loaded, Error> {
@@ -182,7 +243,7 @@ fn flags_win_over_the_environment_over_the_file() {
     )
     .unwrap();
     let mut sources = Sources {
-        file: Some(path),
+        files: vec![path],
         env: pairs(&[
             ("HOLDFAST_NUM_PARTITIONS", "4"),
             ("HOLDFAST_BROKER_RACK", "b"),
@@ -318,7 +379,7 @@ log.roll.hours 24
 
 fn loaded(path: &Path) -> Result<Loaded, Error> {
     Config::load(&Sources {
-        file: Some(path.to_owned()),
+        files: vec![path.to_owned()],
         ..Sources::default()
     })
 }

@@ -46,6 +46,18 @@ fn listeners(config: &Config) -> Result<(), Error> {
             "rpc.bind and admin_bind are the same address".to_owned(),
         ));
     }
+    let api = &config.admin_api;
+    if api.files().is_some() {
+        if !binds.insert(api.bind.to_string()) {
+            return Err(contradiction(format!("{} is bound twice", api.bind)));
+        }
+    } else if api.certificate.is_some() || api.key.is_some() || api.authority.is_some() {
+        return Err(contradiction(
+            "holdfast.admin.api.certificate, .key and .authority belong together: name all three, \
+             or none"
+                .to_owned(),
+        ));
+    }
     for listener in &config.listeners {
         if listener.name.is_empty() || !names.insert(&listener.name) {
             return Err(contradiction(format!(

@@ -50,8 +50,13 @@ impl OneBroker {
         };
         let document = Document::new(ClusterId(Uuid::new_v4()), vec![voter]).unwrap();
         let document = document.render().unwrap();
-        let generation = RecoveryGeneration(0);
-        serve::format(dir.path(), BrokerId(0), Some(&document), None, generation).unwrap();
+        let wanted = serve::Wanted {
+            broker: BrokerId(0),
+            document: Some(&document),
+            cluster: None,
+            recovery: RecoveryGeneration(0),
+        };
+        serve::format(dir.path(), &wanted).unwrap();
         let flags = [
             ("log.dirs", dir.path().display().to_string()),
             ("listeners", format!("CLIENT://127.0.0.1:{client}")),
@@ -72,7 +77,7 @@ impl OneBroker {
         })
         .unwrap()
         .config;
-        let broker = Broker::start(config).await.unwrap();
+        let broker = Broker::start(config, String::new()).await.unwrap();
         #[expect(
             clippy::disallowed_methods,
             reason = "a broker is the root of its own tasks"

@@ -17,6 +17,10 @@ const fn key(name: &'static str, toml: &'static str, apply: Apply, text: &'stati
     }
 }
 
+fn path(text: &str) -> Option<std::path::PathBuf> {
+    (!text.is_empty()).then(|| text.into())
+}
+
 /// In the order of application; see [`super::all`].
 pub(super) const KEYS: &[Key] = &[
     key(
@@ -119,6 +123,47 @@ pub(super) const KEYS: &[Key] = &[
         "admin_bind",
         |c, v| v.parse().map(|endpoint| c.admin_bind = endpoint),
         "Where `/metrics`, `/livez` and `/readyz` are served",
+    ),
+    key(
+        "holdfast.admin.api.bind",
+        "admin_api.bind",
+        |c, v| v.parse().map(|endpoint| c.admin_api.bind = endpoint),
+        "Where people and operators ask, over gRPC with mutual TLS; served once the three files are \
+         named",
+    ),
+    key(
+        "holdfast.admin.api.certificate",
+        "admin_api.certificate",
+        |c, v| {
+            c.admin_api.certificate = path(v);
+            Ok(())
+        },
+        "This broker's certificate for the admin API, in PEM; read again when it changes",
+    ),
+    key(
+        "holdfast.admin.api.key",
+        "admin_api.key",
+        |c, v| {
+            c.admin_api.key = path(v);
+            Ok(())
+        },
+        "The key of that certificate, in PEM",
+    ),
+    key(
+        "holdfast.admin.api.authority",
+        "admin_api.authority",
+        |c, v| {
+            c.admin_api.authority = path(v);
+            Ok(())
+        },
+        "The certificates of the authorities that callers' certificates must be of, in PEM",
+    ),
+    key(
+        "holdfast.parked",
+        "parked",
+        |c, v| boolean(v).map(|parked| c.parked = parked),
+        "The process only holds its disk and answers the admin API: a broker that is stopped for a \
+         while",
     ),
     key(
         "holdfast.log.format",
