@@ -10,7 +10,9 @@ pub mod command;
 mod configs;
 pub mod draft;
 mod election;
+mod features;
 mod isr;
+pub mod permit;
 pub mod placement;
 mod sessions;
 mod tick;
@@ -27,11 +29,13 @@ pub use command::{
 };
 pub use draft::Draft;
 pub use isr::is_final;
+pub use permit::{PermitObstacle, PermitRequest, QuorumView};
 pub use sessions::{HeartbeatAnswer, Sessions};
 pub use topics::is_topic_name;
 
-use crate::image::{Change, ClusterImage};
+use crate::image::{Change, ClusterImage, PermitId};
 use crate::planted::Planted;
+use permit::PermitSight;
 
 /// What steers the controller.
 #[derive(Clone, Debug)]
@@ -87,6 +91,12 @@ pub struct Controller {
     last_preferred: Monotonic,
     /// The version of the image on which a decision was made of whose commit nothing is known.
     unsettled: Option<u64>,
+    /// Which voters of the quorum answer, as far as whoever runs this controller has said.
+    quorum: QuorumView,
+    /// The permit in its present stage, and since when this controller knows.
+    permit_seen: Option<PermitSight>,
+    /// The permit that was there before this controller; only for a planted bug.
+    inherited_permit: Option<PermitId>,
 }
 
 impl Controller {
@@ -99,6 +109,9 @@ impl Controller {
             unfenced_since: BTreeMap::new(),
             last_preferred: now,
             unsettled: None,
+            quorum: QuorumView::default(),
+            permit_seen: None,
+            inherited_permit: image.permit.as_ref().map(|permit| permit.id),
             options,
         };
         controller.look_at(image, now);
@@ -163,6 +176,12 @@ impl Controller {
         &mut self.sessions
     }
 
+    /// Which voters of the quorum answer now. Whoever runs the controller says so before it decides:
+    /// a controller that was told nothing grants no restart permit.
+    pub fn set_quorum_view(&mut self, view: QuorumView) {
+        self.quorum = view;
+    }
+
     /// A broker reports. While partitions wait for a leader it is asked where its logs end, if that
     /// is not known here: what an earlier controller was told went with it.
     pub fn heartbeat(
@@ -192,7 +211,20 @@ impl Controller {
     /// Decides one command on a draft. A refused command leaves the draft as it was.
     pub fn decide(&mut self, draft: &mut Draft, command: &Command, now: Monotonic) -> Outcome {
         let before = draft.mark();
-        let outcome = match command {
+        let outcome = self.carry_out(draft, command, now);
+        let refused = matches!(outcome, Outcome::Failed(_));
+        if refused || command.only_validates() {
+            draft.reset(&before);
+        }
+        if refused && let Command::Register(registration) = command {
+            Self::shut_out(draft, registration);
+        }
+        self.take_back_grant(draft);
+        outcome
+    }
+
+    fn carry_out(&mut self, draft: &mut Draft, command: &Command, now: Monotonic) -> Outcome {
+        match command {
             Command::Register(registration) => self.register(draft, registration, now),
             Command::AlterIsr {
                 broker,
@@ -208,51 +240,22 @@ impl Controller {
                 broker_epoch,
                 partitions,
             } => self.resign(draft, *broker, *broker_epoch, partitions, now),
-            Command::CreateTopics {
-                topics,
-                validate_only,
-            } => {
-                let outcome = self.create_topics(draft, topics, now);
-                if *validate_only {
-                    draft.reset(&before);
-                }
-                outcome
-            }
+            Command::CreateTopics { topics, .. } => self.create_topics(draft, topics, now),
             Command::DeleteTopics { topics } => Self::delete_topics(draft, topics),
-            Command::CreatePartitions {
-                topics,
-                validate_only,
-            } => {
-                let outcome = self.create_partitions(draft, topics, now);
-                if *validate_only {
-                    draft.reset(&before);
-                }
-                outcome
-            }
-            Command::AlterConfigs {
-                alterations,
-                validate_only,
-            } => {
-                let outcome = self.alter_configs(draft, alterations);
-                if *validate_only {
-                    draft.reset(&before);
-                }
-                outcome
-            }
+            Command::CreatePartitions { topics, .. } => self.create_partitions(draft, topics, now),
+            Command::AlterConfigs { alterations, .. } => self.alter_configs(draft, alterations),
             Command::AllocateProducerIds {
                 broker,
                 broker_epoch,
                 count,
             } => Self::allocate_producer_ids(draft, *broker, *broker_epoch, *count),
             Command::Admit(replica) => Self::admit(draft, *replica),
-        };
-        if matches!(outcome, Outcome::Failed(_)) {
-            draft.reset(&before);
-            if let Command::Register(registration) = command {
-                Self::shut_out(draft, registration);
+            Command::AcquirePermit(request) => self.acquire_permit(draft, request, now),
+            Command::EndPermit { id, holder, force } => {
+                Self::give_back_permit(draft, *id, holder, *force)
             }
+            Command::RaiseFeatureLevel { level } => Self::raise_feature_level(draft, *level),
         }
-        outcome
     }
 
     /// Takes note of changes that were committed.
@@ -281,7 +284,9 @@ impl Controller {
                 | Change::Retire { .. }
                 | Change::PutTopic { .. }
                 | Change::SetClusterConfig { .. }
-                | Change::SetBrokerConfig { .. } => {}
+                | Change::SetBrokerConfig { .. }
+                | Change::PutPermit(_)
+                | Change::EndPermit { .. } => {}
             }
         }
     }

@@ -1,9 +1,10 @@
 //! The cluster image: everything the quorum has agreed on, and the changes that make it.
 
 mod change;
+mod permit;
 mod record;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use holdfast_model::{
@@ -13,6 +14,12 @@ use holdfast_model::{
 use serde::{Deserialize, Serialize};
 
 pub use change::{CHANGE_FORMAT, Change, ChangeBatch};
+pub use permit::{
+    MAX_PERMIT_BROKERS, MAX_PERMIT_HOLDER, MAX_PERMIT_REASON, MAX_PERMIT_TOPICS,
+    PERMIT_FEATURE_LEVEL, PERMIT_HISTORY, PermitBroker, PermitEnd, PermitId, PermitOutcome,
+    PermitPurpose, PermitRecord, PermitStage,
+};
+pub(crate) use record::level_one;
 pub use record::{BrokerRecord, Endpoint, IsrMember, PartitionRecord, TopicRecord};
 
 use crate::sharded::ShardedMap;
@@ -22,7 +29,9 @@ use crate::sharded::ShardedMap;
 const TOMBSTONES: usize = 100_000;
 
 /// The newest feature level that this build knows. New formats are written only at their level.
-pub const FEATURE_LEVEL: u32 = 1;
+///
+/// 1: what the first release wrote. 2: restart permits.
+pub const FEATURE_LEVEL: u32 = 2;
 
 /// The state that the quorum agreed on. A clone shares its structure with the original.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -53,6 +62,15 @@ pub struct ClusterImage {
     pub cluster_configs: BTreeMap<String, String>,
     /// Settings of single brokers changed at run time.
     pub broker_configs: BTreeMap<BrokerId, BTreeMap<String, String>>,
+    /// The restart permit, if somebody has it.
+    #[serde(default)]
+    pub permit: Option<Arc<PermitRecord>>,
+    /// The number of the next permit.
+    #[serde(default)]
+    pub next_permit: u64,
+    /// The permits that ended last, the newest at the end.
+    #[serde(default)]
+    pub permit_history: Arc<VecDeque<PermitEnd>>,
 }
 
 impl ClusterImage {
@@ -120,6 +138,8 @@ impl ClusterImage {
                 let configs = self.broker_configs.entry(*broker).or_default();
                 set_or_remove(configs, key, value.as_ref());
             }
+            Change::PutPermit(record) => self.put_permit(record),
+            Change::EndPermit { id, end, because } => self.end_permit(*id, *end, because),
         }
     }
 

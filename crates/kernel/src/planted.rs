@@ -22,6 +22,14 @@ pub enum Planted {
     WaiterByOffset,
     /// Retention goes by the wall clock, however far it jumped ahead.
     TrustWallClock,
+    /// A restart permit counts every member of an ISR, also those that are fenced or restarted.
+    PermitCountsFencedMembers,
+    /// A new controller does not look whether a restart permit was given before its time.
+    PermitForgottenByNewController,
+    /// A restart permit ends once its brokers are registered again, before they are caught up.
+    PermitEndsBeforeCaughtUp,
+    /// A restart permit is granted whatever it leaves of the quorum.
+    PermitIgnoresQuorum,
 }
 
 /// Every bug that the kernel can carry.
@@ -34,4 +42,8 @@ pub const ALL: &[Planted] = &[
     Planted::PendingIsrCounted,
     Planted::WaiterByOffset,
     Planted::TrustWallClock,
+    Planted::PermitCountsFencedMembers,
+    Planted::PermitForgottenByNewController,
+    Planted::PermitEndsBeforeCaughtUp,
+    Planted::PermitIgnoresQuorum,
 ];

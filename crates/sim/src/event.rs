@@ -43,6 +43,8 @@ pub enum Event {
     Produce(usize),
     /// A reader looks somewhere.
     Read,
+    /// The timer of whoever stops brokers on purpose.
+    Roll,
     /// Something goes wrong.
     Fault,
     /// Something that went wrong is set right.

@@ -23,6 +23,7 @@ pub mod quorum;
 pub mod replica;
 pub mod report;
 pub mod rng;
+pub mod roller;
 pub mod schedule;
 pub mod trace;
 pub mod world;

@@ -1,15 +1,19 @@
 //! What must hold of the cluster as a whole. It sees everything; the brokers see nothing of it.
 
 mod ledger;
+mod permits;
 
 use std::collections::BTreeMap;
 
-use holdfast_kernel::image::ClusterImage;
+use holdfast_kernel::controller::QuorumView;
+use holdfast_kernel::image::{ChangeBatch, ClusterImage};
 use holdfast_model::{BatchInfo, LeaderEpoch, Offset, TopicPartition};
 
 use crate::disk::StoredLog;
 use crate::node::Node;
+use crate::profile::Rolls;
 use ledger::Ledger;
+use permits::Permits;
 
 /// A broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +33,7 @@ pub struct Oracle {
     violation: Option<Violation>,
     acknowledged: u64,
     expired: u64,
+    permits: Permits,
 }
 
 impl Oracle {
@@ -50,6 +55,32 @@ impl Oracle {
     /// How many batches leaders let expire.
     pub fn expired(&self) -> u64 {
         self.expired
+    }
+
+    /// How many restart permits were granted.
+    pub fn granted(&self) -> u64 {
+        self.permits.granted
+    }
+
+    /// How many restart permits ended with their brokers back, or parked.
+    pub fn rolled(&self) -> u64 {
+        self.permits.completed
+    }
+
+    /// The image on which everything begins.
+    pub fn begin(&mut self, image: &ClusterImage) {
+        self.permits.begin(image);
+    }
+
+    /// The quorum has agreed on changes, decided while these voters answered.
+    pub fn agreed(&mut self, batch: &ChangeBatch, voters: &QuorumView, rolls: Rolls) {
+        let mut breach = self.permits.agreed(batch, voters);
+        if rolls == Rolls::Alone {
+            breach = breach.or_else(|| self.permits.unavailable());
+        }
+        if let Some((invariant, detail)) = breach {
+            self.broken(invariant, || detail);
+        }
     }
 
     /// Notes a broken promise; the first one counts.

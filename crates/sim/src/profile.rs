@@ -34,6 +34,19 @@ pub struct Profile {
     pub min_isr: (u64, u64),
     /// `retention.ms`, where records expire by time at all.
     pub retention_ms: Option<(u64, u64)>,
+    /// Whether brokers are also stopped on purpose, with permits.
+    pub rolls: Rolls,
+}
+
+/// Whether brokers are stopped on purpose, with permits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rolls {
+    /// Never.
+    Never,
+    /// And nothing else happens: no partition may lack in-sync replicas for a moment.
+    Alone,
+    /// While everything else goes wrong.
+    WithFaults,
 }
 
 /// What one run goes by.
@@ -85,6 +98,8 @@ pub struct Settings {
     pub fault_length_us: (u64, u64),
     /// Kinds of faults by weight.
     pub weights: Vec<(FaultKind, u32)>,
+    /// Whether brokers are also stopped on purpose, with permits.
+    pub rolls: Rolls,
     /// By what logs are cut into segments, and leaders let them expire.
     pub topic_config: TopicConfig,
 }
@@ -109,6 +124,7 @@ pub const PROFILES: &[Profile] = &[
         sync_us: (MS, 6 * MS),
         min_isr: (1, 3),
         retention_ms: Some(RETENTION_MS),
+        rolls: Rolls::Never,
     },
     Profile {
         name: "crashes",
@@ -128,6 +144,7 @@ pub const PROFILES: &[Profile] = &[
         sync_us: (MS, 20 * MS),
         min_isr: (1, 2),
         retention_ms: None,
+        rolls: Rolls::Never,
     },
     Profile {
         name: "network",
@@ -150,6 +167,7 @@ pub const PROFILES: &[Profile] = &[
         sync_us: (MS, 5 * MS),
         min_isr: (1, 2),
         retention_ms: None,
+        rolls: Rolls::Never,
     },
     Profile {
         name: "disks",
@@ -170,6 +188,7 @@ pub const PROFILES: &[Profile] = &[
         sync_us: (MS, 15 * MS),
         min_isr: (1, 2),
         retention_ms: None,
+        rolls: Rolls::Never,
     },
     Profile {
         name: "administration",
@@ -192,10 +211,13 @@ pub const PROFILES: &[Profile] = &[
         sync_us: (MS, 8 * MS),
         min_isr: (1, 3),
         retention_ms: None,
+        rolls: Rolls::Never,
     },
     LAGGING,
     LATE,
     CLOCKS,
+    ROLLS,
+    ROLLS_UNDER_FAULTS,
 ];
 
 /// Slow links and disks, short-lived leaders, followers far behind: logs that differ, and high
@@ -219,6 +241,7 @@ pub const LAGGING: Profile = Profile {
     sync_us: (2 * MS, 40 * MS),
     min_isr: (1, 2),
     retention_ms: None,
+    rolls: Rolls::Never,
 };
 
 /// Many copies and many late messages between processes that die and return at once: what was said
@@ -242,6 +265,7 @@ pub const LATE: Profile = Profile {
     sync_us: (MS, 10 * MS),
     min_isr: (1, 2),
     retention_ms: None,
+    rolls: Rolls::Never,
 };
 
 /// Wall clocks that jump ahead and back while records expire by time, and leaders that change.
@@ -266,6 +290,55 @@ pub const CLOCKS: Profile = Profile {
     sync_us: (MS, 10 * MS),
     min_isr: (1, 2),
     retention_ms: Some(RETENTION_MS),
+    rolls: Rolls::Never,
+};
+
+/// Brokers stopped on purpose, one zone at a time, and nothing else.
+pub const ROLLS: Profile = Profile {
+    name: "rolls",
+    weights: &[],
+    fault_interval_us: (100 * MS, 500 * MS),
+    fault_length_us: (20 * MS, 900 * MS),
+    loss: 0,
+    reorder: 0,
+    delay_us: (100, 3 * MS),
+    late_us: 10 * MS,
+    sync_us: (MS, 6 * MS),
+    min_isr: (1, 2),
+    retention_ms: None,
+    rolls: Rolls::Alone,
+};
+
+/// The same, while brokers, links, disks and the controller fail.
+pub const ROLLS_UNDER_FAULTS: Profile = Profile {
+    name: "rolls-under-faults",
+    weights: &[
+        (FaultKind::Crash, 10),
+        (FaultKind::PowerCut, 4),
+        (FaultKind::Pause, 4),
+        (FaultKind::Isolate, 4),
+        (FaultKind::CutController, 4),
+        (FaultKind::CutPair, 2),
+        (FaultKind::ControllerChange, 6),
+        (FaultKind::Storm, 1),
+        (FaultKind::SlowDisk, 2),
+        (FaultKind::Shutdown, 2),
+        (FaultKind::Resign, 2),
+        (FaultKind::MinIsr, 3),
+        (FaultKind::ReplaceTopic, 1),
+        (FaultKind::Wipe, 2),
+        (FaultKind::RollBack, 1),
+    ],
+    fault_interval_us: (100 * MS, 1_200 * MS),
+    fault_length_us: (20 * MS, 1_200 * MS),
+    loss: 20,
+    reorder: 30,
+    delay_us: (100, 3 * MS),
+    late_us: 200 * MS,
+    sync_us: (MS, 6 * MS),
+    min_isr: (1, 3),
+    retention_ms: None,
+    rolls: Rolls::WithFaults,
 };
 
 impl Profile {
@@ -295,11 +368,11 @@ impl Profile {
             ),
             late_us: (MS, rng.within((2 * MS, self.late_us))),
             sync_us: (self.sync_us.0, rng.within(self.sync_us)),
-            slow_sync: rng.within((0, 20)) as u32,
+            slow_sync: self.slow_sync(rng),
             slow_sync_us: (50 * MS, 900 * MS),
             commit_us: (2 * MS, rng.within((3 * MS, 60 * MS))),
             session_us: rng.within((300 * MS, 1_000 * MS)),
-            lag_us: rng.within((300 * MS, 1_500 * MS)),
+            lag_us: self.lag_us(rng),
             election_wait_us: rng.within((500 * MS, 3_000 * MS)),
             produce_us: (2 * MS, rng.within((10 * MS, 120 * MS))),
             append_batches: rng.within((1, 12)) as usize,
@@ -308,7 +381,25 @@ impl Profile {
             fault_interval_us: self.fault_interval_us,
             fault_length_us: self.fault_length_us,
             weights: self.weights.to_vec(),
+            rolls: self.rolls,
             topic_config: self.topic_config(rng),
+        }
+    }
+
+    /// Disks are slow now and then, but where nothing may go wrong.
+    fn slow_sync(&self, rng: &mut Rng) -> u32 {
+        match (rng.within((0, 20)) as u32, self.rolls) {
+            (_, Rolls::Alone) => 0,
+            (drawn, Rolls::Never | Rolls::WithFaults) => drawn,
+        }
+    }
+
+    /// Where nothing may go wrong, a lost conversation is opened again before anybody lags for it.
+    fn lag_us(&self, rng: &mut Rng) -> u64 {
+        let drawn = rng.within((300 * MS, 1_500 * MS));
+        match self.rolls {
+            Rolls::Alone => drawn.max(900 * MS),
+            Rolls::Never | Rolls::WithFaults => drawn,
         }
     }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_kernel::controller::{
-    Command, Controller, ControllerOptions, Draft, HeartbeatAnswer, Outcome,
+    Command, Controller, ControllerOptions, Draft, HeartbeatAnswer, Outcome, QuorumView,
 };
-use holdfast_kernel::image::{CHANGE_FORMAT, Change, ChangeBatch, ClusterImage};
+use holdfast_kernel::image::{CHANGE_FORMAT, Change, ChangeBatch, ClusterImage, FEATURE_LEVEL};
 use holdfast_model::{BrokerEpoch, BrokerId, Monotonic, ReplicaId, TopicPartition};
 
 use crate::Time;
@@ -27,6 +27,10 @@ pub enum Asker {
     Node(usize, u64),
     /// The person who runs the cluster; asks again until it is done.
     Operator,
+    /// Whoever stops brokers with permits.
+    Roller,
+    /// Somebody else who wants permits, and listens to no answer.
+    Rival,
 }
 
 /// An entry that the quorum is agreeing on.
@@ -34,6 +38,7 @@ pub enum Asker {
 struct InFlight {
     batch: ChangeBatch,
     answers: Vec<(Asker, Command, Outcome)>,
+    voters: QuorumView,
 }
 
 /// The agreed log and whoever leads it.
@@ -58,6 +63,8 @@ pub struct Progress {
     pub changed: Vec<TopicPartition>,
     /// The entry that was agreed on.
     pub batch: Option<Arc<ChangeBatch>>,
+    /// The voters that answered when it was decided.
+    pub voters: QuorumView,
 }
 
 impl Quorum {
@@ -85,13 +92,14 @@ impl Quorum {
 
     /// The first entry: formation names the disks.
     pub fn form(&mut self, disks: &[ReplicaId]) {
-        let changes = disks.iter().map(|disk| Change::Admit(*disk)).collect();
+        let level = std::iter::once(Change::SetFeatureLevel(FEATURE_LEVEL));
+        let changes = level.chain(disks.iter().map(|disk| Change::Admit(*disk)));
         let batch = ChangeBatch {
             format: CHANGE_FORMAT,
             decided_on: self.image.version,
-            changes,
+            changes: changes.collect(),
         };
-        self.agree(batch);
+        self.agree(batch, QuorumView::default());
     }
 
     /// Whether nobody is left who may lead a partition: only an operator's recovery helps.
@@ -147,7 +155,7 @@ impl Quorum {
             }
         }
         if agreed {
-            self.agree(entry.batch)
+            self.agree(entry.batch, entry.voters)
         } else {
             Progress::default()
         }
@@ -199,7 +207,7 @@ impl Quorum {
     }
 
     /// The controller decides what is due. What changes nothing is answered at once.
-    pub fn control(&mut self, now: Time) -> Progress {
+    pub fn control(&mut self, voters: QuorumView, now: Time) -> Progress {
         let Some(controller) = self
             .controller
             .as_mut()
@@ -207,6 +215,7 @@ impl Quorum {
         else {
             return Progress::default();
         };
+        controller.set_quorum_view(voters.clone());
         let mut draft: Draft = controller.tick(&self.image, monotonic(now));
         let mut answers = Vec::new();
         for (asker, command) in self.queue.drain(..) {
@@ -223,7 +232,11 @@ impl Quorum {
             };
         }
         let batch = draft.into_batch(self.image.version);
-        self.in_flight = Some(InFlight { batch, answers });
+        self.in_flight = Some(InFlight {
+            batch,
+            answers,
+            voters,
+        });
         Progress::default()
     }
 
@@ -238,7 +251,7 @@ impl Quorum {
         if let Some(controller) = self.controller.as_mut() {
             controller.observe(&entry.batch.changes, monotonic(now));
         }
-        let mut progress = self.agree(entry.batch);
+        let mut progress = self.agree(entry.batch, entry.voters);
         progress.answers = entry
             .answers
             .into_iter()
@@ -247,7 +260,7 @@ impl Quorum {
         progress
     }
 
-    fn agree(&mut self, batch: ChangeBatch) -> Progress {
+    fn agree(&mut self, batch: ChangeBatch, voters: QuorumView) -> Progress {
         let applied = self.image.apply_batch(&batch);
         assert!(applied, "the entry was decided on the newest image");
         let changed = batch.changes.iter().filter_map(|change| match change {
@@ -261,6 +274,7 @@ impl Quorum {
             answers: Vec::new(),
             changed,
             batch: Some(batch),
+            voters,
         }
     }
 }

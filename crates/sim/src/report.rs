@@ -22,6 +22,10 @@ pub struct Report {
     pub expired: u64,
     /// Partitions that lost every disk that could lead them.
     pub stranded: u64,
+    /// Restart permits that were granted.
+    pub granted: u64,
+    /// Restart permits whose brokers restarted and caught up, or were parked.
+    pub rolled: u64,
     /// Virtual time at the end, microseconds.
     pub ended: Time,
     /// The lines of the trace that were kept.

@@ -4,6 +4,7 @@ mod clients;
 mod faults;
 mod healing;
 mod office;
+mod rolls;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -20,10 +21,11 @@ use crate::network::Network;
 use crate::node::Node;
 use crate::oracle::Oracle;
 use crate::producer::Producer;
-use crate::profile::{Profile, Settings};
+use crate::profile::{Profile, Rolls, Settings};
 use crate::quorum::Quorum;
 use crate::report::Report;
 use crate::rng::Rng;
+use crate::roller::Roller;
 use crate::schedule::Schedule;
 use crate::trace::{Mode, Trace};
 
@@ -44,6 +46,7 @@ pub struct World {
     topics: Vec<TopicPartition>,
     topics_made: u128,
     snapshots: BTreeMap<usize, Disk>,
+    roller: Roller,
     oracle: Oracle,
     trace: Trace,
     effects: Vec<Effect>,
@@ -78,6 +81,7 @@ impl World {
             topics: Vec::new(),
             topics_made: 0,
             snapshots: BTreeMap::new(),
+            roller: Roller::default(),
             oracle: Oracle::default(),
             trace: Trace::new(mode),
             effects: Vec::new(),
@@ -97,6 +101,7 @@ impl World {
         let settings = self.settings.clone();
         self.trace
             .log(0, || format!("seed {seed} profile {profile} {settings:?}"));
+        self.oracle.begin(&self.quorum.image);
         self.quorum.elect(0);
         for _ in 0..self.settings.topics {
             self.add_topic();
@@ -107,6 +112,9 @@ impl World {
         self.schedule.add(1, Event::Control);
         self.schedule.add(QUIET / 2, Event::Read);
         self.schedule.add(QUIET, Event::Fault);
+        if self.settings.rolls != Rolls::Never {
+            self.schedule.add(QUIET, Event::Roll);
+        }
     }
 
     /// Runs to the end: a broken promise, or a healed cluster that has shown progress.
@@ -136,6 +144,8 @@ impl World {
             committed: self.oracle.committed() as u64,
             expired: self.oracle.expired(),
             stranded: self.stranded as u64,
+            granted: self.oracle.granted(),
+            rolled: self.oracle.rolled(),
             ended: self.now,
             lines: self.trace.into_lines(),
         }
@@ -161,6 +171,7 @@ impl World {
             Event::Commit { term } => self.commit(term),
             Event::Produce(index) => self.produce(index),
             Event::Read => self.read(),
+            Event::Roll => self.roll(),
             Event::Fault => self.fault(),
             Event::Repair(repair) => self.repair(repair),
         }

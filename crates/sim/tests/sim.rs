@@ -87,6 +87,7 @@ fn is_caught(bug: Planted, profile: &'static str, by: &[&str]) {
 fn thousands_of_seeds_keep_every_promise_and_make_progress_once_healed() {
     quiet();
     let (mut acknowledged, mut stranded, mut faults, mut expired) = (0, 0, 0, 0);
+    let (mut granted, mut rolled) = (0, 0);
     for seed in 0..SEEDS {
         let profile = Profile::of_seed(seed);
         let report = holdfast_sim::run(profile, seed, Planted::None, Mode::Quiet);
@@ -95,7 +96,7 @@ fn thousands_of_seeds_keep_every_promise_and_make_progress_once_healed() {
             "{}",
             failure(profile, seed, Planted::None, &report)
         );
-        let may_strand = matches!(profile.name, "disks" | "mixed");
+        let may_strand = matches!(profile.name, "disks" | "mixed" | "rolls-under-faults");
         assert!(
             report.stranded == 0 || may_strand,
             "seed {seed} strands a partition"
@@ -104,13 +105,16 @@ fn thousands_of_seeds_keep_every_promise_and_make_progress_once_healed() {
         stranded += report.stranded;
         faults += report.faults;
         expired += report.expired;
+        granted += report.granted;
+        rolled += report.rolled;
     }
     println!(
         "{SEEDS} seeds: {faults} faults, {acknowledged} acknowledged, {expired} expired, \
-         {stranded} stranded"
+         {stranded} stranded, {granted} permits granted, {rolled} rolls done"
     );
     // A simulator that does nothing finds nothing.
     assert!(acknowledged > SEEDS * 50 && faults > SEEDS * 3 && expired > SEEDS);
+    assert!(granted * 2 > SEEDS && rolled * 5 > SEEDS);
     assert!(
         stranded * 100 < SEEDS,
         "{stranded} partitions lost every disk"
@@ -201,5 +205,62 @@ fn a_leader_that_believes_a_clock_that_jumped_is_caught() {
         Planted::TrustWallClock,
         "clocks",
         &["INV-NOT-EXPIRED-EARLY"],
+    );
+}
+
+/// Nothing goes wrong but that brokers are stopped on purpose: no partition lacks
+/// in-sync replicas for a moment, and every roll comes to its end.
+#[test]
+fn a_cluster_that_is_rolled_with_permits_never_lacks_in_sync_replicas() {
+    quiet();
+    let rolls = Profile::named("rolls").expect("a profile with this name");
+    let (seeds, mut granted, mut rolled) = (300, 0, 0);
+    for seed in 20_000..20_000 + seeds {
+        let report = holdfast_sim::run(rolls, seed, Planted::None, Mode::Quiet);
+        assert!(
+            report.violation.is_none(),
+            "{}",
+            failure(rolls, seed, Planted::None, &report)
+        );
+        granted += report.granted;
+        rolled += report.rolled;
+    }
+    println!("{seeds} seeds: {granted} permits granted, {rolled} rolls done");
+    assert!(granted > seeds * 3 && rolled > seeds * 2);
+}
+
+#[test]
+fn a_permit_that_counts_fenced_members_is_caught() {
+    is_caught(
+        Planted::PermitCountsFencedMembers,
+        "rolls-under-faults",
+        &["INV-PERMIT-MIN"],
+    );
+}
+
+#[test]
+fn a_permit_that_a_new_controller_forgets_is_caught() {
+    is_caught(
+        Planted::PermitForgottenByNewController,
+        "rolls-under-faults",
+        &["INV-PERMIT-SLOT"],
+    );
+}
+
+#[test]
+fn a_permit_that_ends_before_its_brokers_are_caught_up_is_caught() {
+    is_caught(
+        Planted::PermitEndsBeforeCaughtUp,
+        "rolls",
+        &["INV-PERMIT-CAUGHT-UP"],
+    );
+}
+
+#[test]
+fn a_permit_that_ignores_the_quorum_is_caught() {
+    is_caught(
+        Planted::PermitIgnoresQuorum,
+        "rolls-under-faults",
+        &["INV-PERMIT-QUORUM"],
     );
 }

@@ -40,6 +40,17 @@ impl Controller {
                 format!("disk {replica} waits for admission to this cluster"),
             );
         }
+        let level = draft.image().feature_level;
+        if registration.max_feature_level < level {
+            return refuse(
+                ErrorCode::UnsupportedVersion,
+                format!(
+                    "broker {id} knows feature level {} and the cluster is at {level}: it could not \
+                     read what others write; run a newer version",
+                    registration.max_feature_level
+                ),
+            );
+        }
         let old = draft.image().brokers.get(&id).cloned();
         if let Some(old) = &old {
             if old.incarnation == registration.incarnation {
@@ -80,6 +91,8 @@ impl Controller {
             rpc: registration.rpc.clone(),
             fenced: !planted_reuse,
             stopping: false,
+            version: registration.version.clone(),
+            max_feature_level: registration.max_feature_level,
         });
         if planted_reuse {
             Self::keep_leaderships(draft, id, epoch);

@@ -8,7 +8,8 @@ use holdfast_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::image::Endpoint;
+use super::permit::{PermitObstacle, PermitRequest};
+use crate::image::{Endpoint, PermitEnd, PermitId, PermitRecord, level_one};
 use crate::replica::IsrProposal;
 
 /// A request to the controller. Ids and randomness come with it: the controller adds none.
@@ -78,6 +79,23 @@ pub enum Command {
     },
     /// A disk may take a broker's place.
     Admit(ReplicaId),
+    /// Somebody wants to stop brokers on purpose. Asked again by the same holder for the same
+    /// brokers, it answers how far the permit has come.
+    AcquirePermit(PermitRequest),
+    /// A holder is done with its permit.
+    EndPermit {
+        /// Which one.
+        id: PermitId,
+        /// Who says so; must be its holder, unless by force.
+        holder: String,
+        /// Whether to free the slot at once, whoever holds it and whoever is not back.
+        force: bool,
+    },
+    /// New formats may be written from now on. There is no way back.
+    RaiseFeatureLevel {
+        /// The level to reach.
+        level: u32,
+    },
 }
 
 /// What a process says of itself when it starts.
@@ -100,6 +118,12 @@ pub struct Registration {
     pub rpc: Endpoint,
     /// Where each of its logs ends: (last epoch, log end).
     pub logs: Vec<(TopicPartition, LeaderEpoch, Offset)>,
+    /// The version of its program.
+    #[serde(default)]
+    pub version: String,
+    /// The newest feature level that its program knows.
+    #[serde(default = "level_one")]
+    pub max_feature_level: u32,
 }
 
 /// Where the logs of a registered process end.
@@ -241,4 +265,12 @@ pub enum Outcome {
     ProducerIds(i64),
     /// The disk is admitted.
     Admitted,
+    /// The permit as it stands; its stage says whether brokers may be stopped.
+    Permit(PermitRecord),
+    /// The permit has ended.
+    PermitEnded(PermitEnd),
+    /// No permit; what stands against it.
+    PermitRefused(Vec<PermitObstacle>),
+    /// The feature level that is in force.
+    FeatureLevel(u32),
 }

@@ -3,7 +3,7 @@
 use holdfast_model::{BrokerId, TopicPartition};
 
 use crate::image::{
-    BrokerRecord, CHANGE_FORMAT, Change, ChangeBatch, ClusterImage, PartitionRecord,
+    BrokerRecord, CHANGE_FORMAT, Change, ChangeBatch, ClusterImage, PartitionRecord, PermitStage,
 };
 
 /// An image under change. Later decisions of the same batch see the earlier ones.
@@ -11,6 +11,7 @@ use crate::image::{
 pub struct Draft {
     image: ClusterImage,
     changes: Vec<Change>,
+    grants: bool,
 }
 
 impl Draft {
@@ -19,6 +20,7 @@ impl Draft {
         Self {
             image: image.clone(),
             changes: Vec::new(),
+            grants: false,
         }
     }
 
@@ -40,7 +42,15 @@ impl Draft {
     /// Adds a change.
     pub fn put(&mut self, change: Change) {
         self.image.apply(&change);
+        if let Change::PutPermit(record) = &change {
+            self.grants = record.stage == PermitStage::Granted;
+        }
         self.changes.push(change);
+    }
+
+    /// Whether a permit's brokers may stop once this is agreed on, and might not before.
+    pub fn grants(&self) -> bool {
+        self.grants
     }
 
     /// Adds a broker's new record.

@@ -8,7 +8,7 @@ use crate::image::{BrokerRecord, ClusterImage, IsrMember, PartitionRecord};
 
 /// How the controller sees a member of an ISR or eligible list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+pub(super) enum Standing {
     /// Heard from, in the registration under which it joined.
     RanThrough,
     /// Heard from, but its process restarted since it joined.
@@ -36,7 +36,12 @@ impl Controller {
             .is_some_and(|since| now.since(*since) >= self.options.settle_time)
     }
 
-    fn standing(&self, image: &ClusterImage, member: &IsrMember, now: Monotonic) -> Standing {
+    pub(super) fn standing(
+        &self,
+        image: &ClusterImage,
+        member: &IsrMember,
+        now: Monotonic,
+    ) -> Standing {
         match image.replica(member.replica) {
             Some(broker) if self.is_live(broker, now) => {
                 if broker.epoch == member.epoch {
@@ -129,8 +134,8 @@ impl Controller {
         Some(next)
     }
 
-    /// The member to lead: one that ran through if there is one, rather one that has been there for
-    /// a while; else, once all are heard from or the wait is over, the one whose log reaches
+    /// The member to lead: one that ran through if there is one, rather one that stays, rather one
+    /// that has been there for a while; else, once all are heard from or the wait is over, the one whose log reaches
     /// furthest.
     fn choose(
         &self,
@@ -145,10 +150,12 @@ impl Controller {
                 .iter()
                 .filter(|m| standing(m) == Standing::RanThrough)
         };
-        // Clients that lost a broker a moment ago wait longer and longer before they connect again:
-        // one that just came back would lead, but many could not reach it yet.
-        let settled = |m: &&IsrMember| self.is_settled(m.replica.broker, now);
-        if let Some(member) = ran_through().find(settled).or_else(|| ran_through().next()) {
+        // One that is about to stop would not lead for long. Clients that lost a broker a moment ago
+        // wait longer and longer before they connect again: one that just came back would lead, but
+        // many could not reach it yet.
+        let leaves = |m: &&IsrMember| image.is_under_permit(m.replica.broker);
+        let fresh = |m: &&IsrMember| !self.is_settled(m.replica.broker, now);
+        if let Some(member) = ran_through().min_by_key(|m| (leaves(m), fresh(m))) {
             return Some(*member);
         }
         // Who did not say where its log ends cannot be compared: it is asked with its next heartbeat.
@@ -199,6 +206,15 @@ impl Controller {
             }
         }
     }
+}
+
+/// The next record of a partition whose leadership a member takes over while all others stay.
+pub(super) fn hand_over(record: &PartitionRecord, to: &BrokerRecord) -> PartitionRecord {
+    let mut next = record.clone();
+    next.leader = Some(to.id);
+    next.leader_registration = to.epoch;
+    next.leader_epoch = record.leader_epoch.next();
+    next
 }
 
 /// Sets a record's ISR and keeps its eligible list right: members that leave while the ISR is below

@@ -98,6 +98,23 @@ pub fn is_final(code: ErrorCode) -> bool {
 }
 
 impl Command {
+    /// Whether nothing of it is to be committed.
+    pub(super) fn only_validates(&self) -> bool {
+        matches!(
+            self,
+            Self::CreateTopics {
+                validate_only: true,
+                ..
+            } | Self::CreatePartitions {
+                validate_only: true,
+                ..
+            } | Self::AlterConfigs {
+                validate_only: true,
+                ..
+            }
+        )
+    }
+
     /// A name for logs and metrics.
     pub fn name(&self) -> &'static str {
         match self {
@@ -111,6 +128,9 @@ impl Command {
             Self::AlterConfigs { .. } => "alter_configs",
             Self::AllocateProducerIds { .. } => "allocate_producer_ids",
             Self::Admit(_) => "admit",
+            Self::AcquirePermit(_) => "acquire_permit",
+            Self::EndPermit { .. } => "end_permit",
+            Self::RaiseFeatureLevel { .. } => "raise_feature_level",
         }
     }
 }

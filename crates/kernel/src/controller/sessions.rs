@@ -98,6 +98,15 @@ impl Sessions {
             })
     }
 
+    /// Whether a broker has been heard from in this registration after a moment.
+    pub fn is_heard_since(&self, broker: BrokerId, epoch: BrokerEpoch, moment: Monotonic) -> bool {
+        !self.refusing.contains(&broker)
+            && self
+                .heard
+                .get(&broker)
+                .is_some_and(|session| session.epoch == epoch && session.last_heard > moment)
+    }
+
     /// Whether a broker is confirmed and says that it can serve.
     pub fn is_ready(
         &self,

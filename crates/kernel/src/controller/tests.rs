@@ -4,6 +4,8 @@
 mod admission;
 mod brokers;
 mod elections;
+mod features;
+mod permit;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -16,7 +18,7 @@ use holdfast_model::{
 use uuid::Uuid;
 
 use super::*;
-use crate::image::{BrokerRecord, Endpoint, PartitionRecord};
+use crate::image::{BrokerRecord, Endpoint, FEATURE_LEVEL, PartitionRecord};
 use crate::replica::{IsrProposal, ProposedMember};
 
 const AT: TopicPartition = TopicPartition {
@@ -52,6 +54,8 @@ fn registration(broker: i32, life: u64, start: u64, process: u64) -> Registratio
             port: 0,
         },
         logs: Vec::new(),
+        version: "test".to_owned(),
+        max_feature_level: FEATURE_LEVEL,
     }
 }
 
@@ -59,6 +63,7 @@ impl Office {
     /// Brokers 0, 1, 2 of disk life 1 are registered and live; nothing else exists.
     fn of_three() -> Self {
         let mut image = ClusterImage::default();
+        image.apply(&Change::SetFeatureLevel(FEATURE_LEVEL));
         for broker in 0..3 {
             image.apply(&Change::Admit(disk(broker, 1)));
         }

@@ -2,23 +2,24 @@
 
 use holdfast_model::{Monotonic, TopicPartition};
 
+use super::election::hand_over;
 use super::{Controller, Draft};
 use crate::image::ClusterImage;
 
 /// Partitions changed by one tick; the rest follow with the next entry, so that none grows without
 /// bound.
-const CHANGES_PER_TICK: usize = 5_000;
+pub(super) const CHANGES_PER_TICK: usize = 5_000;
 
 impl Controller {
     /// Fences brokers whose session has ended, lets ready ones in, fills vacancies, moves leaders
-    /// back to preferred replicas.
+    /// back to preferred replicas, carries the restart permit on.
     pub fn tick(&mut self, image: &ClusterImage, now: Monotonic) -> Draft {
         self.settle(image, now);
+        self.look_at_permit(image, now);
         let mut draft = Draft::new(image);
         let timeout = self.options.session_timeout;
         // Before brokers had time to report, nobody could be elected in a fenced broker's place.
-        let settled =
-            self.sessions.in_office_for(now) > self.options.heartbeat_interval.saturating_mul(2);
+        let settled = self.has_heard_out(now);
         let brokers: Vec<_> = image.brokers.values().cloned().collect();
         for broker in &brokers {
             let lapsed = self.sessions.has_lapsed(broker.id, timeout, now);
@@ -39,7 +40,14 @@ impl Controller {
             self.last_preferred = now;
             self.move_to_preferred(&mut draft, now);
         }
+        // Last, so that a permit is granted on what everything else leaves.
+        self.tend_permit(&mut draft, now);
         draft
+    }
+
+    /// Whether every broker has had the time to report to this controller.
+    pub(super) fn has_heard_out(&self, now: Monotonic) -> bool {
+        self.sessions.in_office_for(now) > self.options.heartbeat_interval.saturating_mul(2)
     }
 
     /// A leader whose broker was fenced while nobody else could lead is replaced once somebody can.
@@ -89,6 +97,7 @@ impl Controller {
                 };
                 if record.leader.is_none()
                     || record.leader == Some(preferred)
+                    || draft.image().is_under_permit(preferred)
                     || changes.len() == CHANGES_PER_TICK
                 {
                     continue;
@@ -102,15 +111,11 @@ impl Controller {
                     .any(|m| m.replica == broker.replica() && m.epoch == broker.epoch);
                 let settled = self.is_settled(preferred, now);
                 if in_sync && settled && self.is_live(broker, now) {
-                    let mut next = record.clone();
-                    next.leader = Some(preferred);
-                    next.leader_registration = broker.epoch;
-                    next.leader_epoch = record.leader_epoch.next();
                     let at = TopicPartition {
                         topic: *id,
                         partition: index as i32,
                     };
-                    changes.push((at, next));
+                    changes.push((at, hand_over(record, broker)));
                 }
             }
         }

@@ -132,12 +132,13 @@ impl Controller {
                 epoch: broker.epoch,
             })
             .collect();
-        let leader = isr.iter().find(|member| {
+        let live = isr.iter().filter(|member| {
             image
                 .brokers
                 .get(&member.replica.broker)
                 .is_some_and(|b| self.is_live(b, now))
         });
+        let leader = live.min_by_key(|member| image.is_under_permit(member.replica.broker));
         let leader = leader.or(isr.first()).copied();
         let record = PartitionRecord {
             replicas,

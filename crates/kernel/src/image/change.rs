@@ -7,7 +7,7 @@ use holdfast_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{BrokerRecord, PartitionRecord};
+use super::{BrokerRecord, PartitionRecord, PermitId, PermitOutcome, PermitRecord};
 
 /// One assignment. All decisions were made before; applying it needs none, so that brokers of two
 /// versions compute the same image.
@@ -65,6 +65,17 @@ pub enum Change {
         key: String,
         /// Its value.
         value: Option<String>,
+    },
+    /// The restart permit, new or changed. Written from feature level 2 on.
+    PutPermit(PermitRecord),
+    /// The restart permit is given up: the slot is free.
+    EndPermit {
+        /// Which one.
+        id: PermitId,
+        /// What became of it.
+        end: PermitOutcome,
+        /// Why the controller cancelled it, in sentences.
+        because: Vec<String>,
     },
 }
 

@@ -44,6 +44,17 @@ pub struct BrokerRecord {
     /// About to stop: leads nothing and is counted nowhere.
     #[serde(default)]
     pub stopping: bool,
+    /// The version of its program.
+    #[serde(default)]
+    pub version: String,
+    /// The newest feature level that its program knows.
+    #[serde(default = "level_one")]
+    pub max_feature_level: u32,
+}
+
+/// What a program knows that does not say which feature levels it knows.
+pub(crate) fn level_one() -> u32 {
+    1
 }
 
 /// A member of an ISR: a disk, and the registration under which it joined. A member whose broker
@@ -113,6 +124,11 @@ impl BrokerRecord {
 }
 
 impl PartitionRecord {
+    /// How many in-sync replicas acknowledgements by all need.
+    pub fn needed(&self) -> usize {
+        (self.min_isr as usize).min(self.replicas.len())
+    }
+
     /// The ISR member on a broker.
     pub fn isr_member(&self, broker: BrokerId) -> Option<&IsrMember> {
         self.isr

@@ -53,6 +53,8 @@ fn image(isr: &[i32], elr: &[i32]) -> ClusterImage {
             },
             fenced: false,
             stopping: false,
+            version: String::new(),
+            max_feature_level: 2,
         }));
     }
     image.apply(&Change::PutTopic {

@@ -62,6 +62,7 @@ fn view(epoch: i32, version: i32, isr: &[i32]) -> PartitionView {
         broker_epoch: registration(broker),
         countable: true,
         in_isr: isr.contains(&broker),
+        restarted: false,
     };
     PartitionView {
         at: TopicPartition {

@@ -18,6 +18,9 @@ pub struct ReplicaView {
     pub countable: bool,
     /// In the committed ISR with this disk.
     pub in_isr: bool,
+    /// In the committed ISR under an earlier registration: it has restarted and was not taken out,
+    /// because the controller of that moment had not heard from the leader yet.
+    pub restarted: bool,
 }
 
 /// One partition as the image shows it.
@@ -52,14 +55,16 @@ impl PartitionView {
             .replicas
             .iter()
             .filter_map(|id| image.brokers.get(id))
-            .map(|broker| ReplicaView {
-                replica: broker.replica(),
-                broker_epoch: broker.epoch,
-                countable: broker.is_countable(),
-                in_isr: record
-                    .isr
-                    .iter()
-                    .any(|member| member.replica == broker.replica()),
+            .map(|broker| {
+                let mut isr = record.isr.iter();
+                let member = isr.find(|member| member.replica == broker.replica());
+                ReplicaView {
+                    replica: broker.replica(),
+                    broker_epoch: broker.epoch,
+                    countable: broker.is_countable(),
+                    in_isr: member.is_some(),
+                    restarted: member.is_some_and(|member| member.epoch != broker.epoch),
+                }
             })
             .collect();
         Self {

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use holdfast_kernel::controller::{Command, HeartbeatAnswer, Outcome, Registration, is_final};
-use holdfast_kernel::image::{ChangeBatch, Endpoint};
+use holdfast_kernel::image::{ChangeBatch, Endpoint, FEATURE_LEVEL};
 use holdfast_model::{BrokerEpoch, ErrorCode, Monotonic, StartNumber, TopicPartition};
 
 use super::{ASKED, Asked, Process};
 use crate::context::Context;
 use crate::disk::Op;
 use crate::message::Message;
+use crate::profile::Rolls;
 use crate::replica::upkeep::Wish;
+use crate::roller::zone_of;
 
 /// Time between heartbeats, nanoseconds.
 const HEARTBEAT: u64 = 100_000_000;
@@ -83,7 +85,7 @@ impl Process {
         ctx.send(self.local.node, controller, message);
         match registration {
             None => {
-                let command = Command::Register(self.describe(start));
+                let command = Command::Register(self.describe(start, ctx.settings.rolls));
                 self.ask(Some(Asked::Register), command, ctx);
             }
             Some(broker_epoch) if self.stopping.is_some() => {
@@ -95,14 +97,15 @@ impl Process {
             }
             Some(_) if self.report_wanted => {
                 self.report_wanted = false;
-                let command = Command::Register(self.describe(start));
+                let command = Command::Register(self.describe(start, ctx.settings.rolls));
                 self.ask(None, command, ctx);
             }
             Some(_) => {}
         }
     }
 
-    fn describe(&self, start: StartNumber) -> Registration {
+    fn describe(&self, start: StartNumber, rolls: Rolls) -> Registration {
+        let rack = (rolls != Rolls::Never).then(|| zone_of(self.local.node));
         let rpc = Endpoint {
             listener: String::new(),
             host: String::new(),
@@ -117,10 +120,12 @@ impl Process {
             incarnation: self.local.replica.incarnation,
             start,
             process: self.local.process,
-            rack: None,
+            rack,
             endpoints: Vec::new(),
             rpc,
             logs: logs.collect(),
+            version: String::new(),
+            max_feature_level: FEATURE_LEVEL,
         }
     }
 

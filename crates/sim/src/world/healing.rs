@@ -82,6 +82,12 @@ impl World {
                 return Some(format!("{} is not whole: {record:?}", at.partition_name()));
             }
         }
+        // Nobody catches up in a partition that lost every holder: an operator breaks such a permit.
+        if let Some(permit) = &self.quorum.image.permit
+            && self.stranded == 0
+        {
+            return Some(format!("{permit:?} has the slot still"));
+        }
         let stuck = self.producers.iter().find(|producer| {
             !producer.is_done()
                 && self.topics.contains(&producer.at())

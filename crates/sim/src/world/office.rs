@@ -1,11 +1,13 @@
 //! The controller's side of a run: requests, commits, images on their way to brokers.
 
 use holdfast_kernel::controller::{Command, NewTopic};
+use holdfast_kernel::image::{Change, ChangeBatch};
 use holdfast_model::BrokerId;
 
 use super::World;
 use crate::event::{Endpoint, Event};
 use crate::message::Message;
+use crate::profile::Rolls;
 use crate::quorum::{Asker, Progress};
 use crate::replica::{PartitionName, names};
 
@@ -41,7 +43,7 @@ impl World {
             self.make_topics();
             self.look_for_the_dead();
         }
-        let progress = self.quorum.control(self.now);
+        let progress = self.quorum.control(self.voters(), self.now);
         self.carry_on(progress);
         self.agree_later();
         let again = self.now + self.rng.within((10_000, 40_000));
@@ -64,7 +66,7 @@ impl World {
         let progress = self.quorum.commit(term, self.now);
         self.carry_on(progress);
         if self.rng.chance(500) {
-            let progress = self.quorum.control(self.now);
+            let progress = self.quorum.control(self.voters(), self.now);
             self.carry_on(progress);
             self.agree_later();
         }
@@ -91,13 +93,35 @@ impl World {
             });
         }
         if let Some(batch) = progress.batch {
+            if self.settings.rolls != Rolls::Never {
+                self.trace_permits(&batch);
+                self.oracle
+                    .agreed(&batch, &progress.voters, self.settings.rolls);
+            }
             for node in 0..self.nodes.len() {
                 self.send(me, node, Message::Image(vec![batch.clone()]));
             }
         }
         for (asker, outcome) in progress.answers {
-            if let Asker::Node(node, number) = asker {
-                self.send(me, node, Message::Outcome(number, Box::new(outcome)));
+            match asker {
+                Asker::Node(node, number) => {
+                    self.send(me, node, Message::Outcome(number, Box::new(outcome)));
+                }
+                // An answer is lost now and then.
+                Asker::Roller if self.rng.chance(900) => {
+                    self.trace
+                        .log(self.now, || format!("the roller hears {outcome:?}"));
+                    self.roller.on_outcome(&outcome);
+                }
+                Asker::Roller | Asker::Rival | Asker::Operator => {}
+            }
+        }
+    }
+
+    fn trace_permits(&mut self, batch: &ChangeBatch) {
+        for change in &batch.changes {
+            if matches!(change, Change::PutPermit(_) | Change::EndPermit { .. }) {
+                self.trace.log(self.now, || format!("agreed {change:?}"));
             }
         }
     }

@@ -120,7 +120,9 @@ impl Leader {
         });
     }
 
-    /// The ISR that this leader wishes, if it is not the committed one and no change is in flight.
+    /// The ISR that this leader wishes, if it is not the committed one and no change is in flight. A
+    /// member that restarted joins anew, under its present registration: until then nobody elects it
+    /// or counts it as one that ran through.
     pub fn propose(&mut self, now: Monotonic) -> Option<IsrProposal> {
         if self.isr.pending.is_some() {
             return None;
@@ -133,7 +135,8 @@ impl Leader {
             .view
             .replicas
             .iter()
-            .filter(|view| !view.in_isr && view.countable && self.may_join(view.replica))
+            .filter(|view| !view.in_isr || view.restarted)
+            .filter(|view| view.countable && self.may_join(view.replica))
             .map(|view| view.replica)
             .collect();
         if kept.len() == self.isr.view.isr.len() && joining.is_empty() {
@@ -151,10 +154,11 @@ impl Leader {
             );
         }
         invariant!("INV-ONE-CHANGE", self.isr.pending.is_none());
+        let rest = kept.iter().filter(|member| !joining.contains(member));
         let proposal = IsrProposal {
             leader_epoch: self.epoch,
             partition_epoch: self.isr.view.partition_epoch,
-            isr: self.proposed(kept.into_iter().chain(joining)),
+            isr: self.proposed(rest.chain(&joining).copied()),
         };
         self.isr
             .at_risk

@@ -162,6 +162,32 @@ fn a_wish_refused_for_good_is_settled_by_one_that_the_controller_can_take() {
 }
 
 #[test]
+fn a_member_that_restarted_and_was_not_taken_out_joins_anew_once_it_has_caught_up() {
+    // 1 restarted while a new controller had not heard this leader yet: it stayed in the ISR under
+    // its earlier registration, where no election counts it as one that ran through.
+    let mut shown = view(6, 1, &[0, 1]);
+    shown.replicas[1].broker_epoch = BrokerEpoch(50);
+    shown.replicas[1].restarted = true;
+    let mut leads = leader(log(&[(1, 9)]), &shown);
+    let empty = ReplicaLog::empty();
+    let mut again = Follower::new(replica(1), BrokerEpoch(50), empty, Planted::None);
+    converse(&mut leads, &mut again, 1, 1).expect("a conversation");
+    assert!(leads.propose(Monotonic(0)).is_none(), "it has nothing yet");
+    let mut caught_up = acked(1, 90);
+    caught_up.broker_epoch = BrokerEpoch(50);
+    leads.on_acked(&caught_up, Monotonic(0));
+    let proposal = leads.propose(Monotonic(0)).expect("1 joins anew");
+    assert_eq!(members(&proposal), [0, 1]);
+    assert_eq!(proposal.isr[1].broker_epoch, BrokerEpoch(50));
+    // Once agreed on, nothing is left to wish.
+    let mut settled = shown;
+    settled.partition_epoch = PartitionEpoch(2);
+    settled.replicas[1].restarted = false;
+    leads.on_view(&settled);
+    assert!(leads.propose(Monotonic(0)).is_none());
+}
+
+#[test]
 fn a_change_in_flight_is_settled_by_a_newer_record_and_by_nothing_else() {
     let shown = view(6, 1, &[0, 1]);
     let mut leads = streaming(

@@ -1,0 +1,57 @@
+//! The feature level.
+
+use holdfast_model::ErrorCode;
+
+use super::*;
+
+fn at_level_one() -> Office {
+    let mut office = Office::of_three();
+    office.image.feature_level = 1;
+    office
+}
+
+fn raise(office: &mut Office, level: u32) -> Outcome {
+    office.ask(&Command::RaiseFeatureLevel { level })
+}
+
+#[test]
+fn the_level_rises_once_every_broker_knows_it_and_never_goes_back() {
+    let mut office = at_level_one();
+    assert_eq!(raise(&mut office, 2), Outcome::FeatureLevel(2));
+    assert_eq!(office.image.feature_level, 2);
+    assert_eq!(
+        raise(&mut office, 2),
+        Outcome::FeatureLevel(2),
+        "asked again"
+    );
+    let back = raise(&mut office, 1);
+    assert_eq!(refusal(&back), ErrorCode::InvalidUpdateVersion);
+    let ahead = raise(&mut office, FEATURE_LEVEL + 1);
+    assert_eq!(refusal(&ahead), ErrorCode::InvalidUpdateVersion);
+    assert_eq!(office.image.feature_level, 2);
+}
+
+#[test]
+fn a_broker_that_does_not_know_the_level_is_named_even_if_it_is_fenced() {
+    let mut office = at_level_one();
+    let mut old = registration(2, 1, 2, 2);
+    (old.version, old.max_feature_level) = ("0.0.9".to_owned(), 1);
+    office.ask(&Command::Register(old));
+    assert!(office.broker(2).fenced);
+    let outcome = raise(&mut office, 2);
+    assert_eq!(refusal(&outcome), ErrorCode::FeatureUpdateFailed);
+    let text = format!("{outcome:?}");
+    assert!(text.contains("2 (0.0.9, fenced: level 1)"), "{text}");
+    assert_eq!(office.image.feature_level, 1);
+}
+
+#[test]
+fn a_program_that_does_not_know_the_level_in_force_does_not_register() {
+    let mut office = Office::of_three();
+    let mut old = registration(2, 1, 2, 2);
+    old.max_feature_level = 1;
+    let before = office.image.brokers.clone();
+    let outcome = office.ask(&Command::Register(old));
+    assert_eq!(refusal(&outcome), ErrorCode::UnsupportedVersion);
+    assert_eq!(office.image.brokers, before);
+}
