@@ -18,6 +18,7 @@ CARGO_WITH = lib="$$(.ci/rocksdb)" && ROCKSDB_LIB_DIR="$$lib" ROCKSDB_STATIC=1
 
 .DEFAULT_GOAL := help
 .PHONY: help needs build dev test sim bench-failover bench-produce bench-start fmt lint
+.PHONY: kube-up kube-down kube-status kube-node-kill kube-node-start
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -73,6 +74,24 @@ bench-produce: build ## Measure CPU by produced GiB, and what an acknowledgement
 bench-start: build ## Measure how soon a started cluster takes records, empty and full (32 GB of disk)
 	tests/setup
 	$(CARGO_WITH) HOLDFAST_BIN=$(HOLDFAST) cargo run --release --locked --package holdfast-tests --bin start_time
+
+# Real Kubernetes on this machine, without Docker: tests/kube/README.md. As root.
+NODES ?= 6
+
+kube-up: ## Start a real Kubernetes of NODES=6 nodes in three zones (root)
+	tests/kube/cluster up $(NODES)
+
+kube-down: ## End it and remove everything of it
+	tests/kube/cluster down
+
+kube-status: ## Say what of it is on
+	tests/kube/cluster status
+
+kube-node-kill: ## Power a node of it off; N=n2 says which, kube-node-start brings it back
+	tests/kube/cluster node-kill $(N)
+
+kube-node-start: ## Power a node of it on; N=n2 says which
+	tests/kube/cluster node-start $(N)
 
 fmt: ## Format the code
 	cargo fmt --all

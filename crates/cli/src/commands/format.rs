@@ -3,17 +3,23 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
 use holdfast_broker::serve::{self, Document, Voter};
 use holdfast_model::{BrokerId, RecoveryGeneration};
 use holdfast_runtime::config::HostPort;
+use holdfast_security::Role;
 use serde::Serialize;
 
+use crate::certificates;
 use crate::output;
 use crate::session::Reach;
 use crate::text::ClusterName;
+
+/// How long the certificates last that a new cluster gets.
+const CERTIFICATE_LIFE: Duration = Duration::from_hours(24 * 365);
 
 /// Far more than any formation document.
 const DOCUMENT_BYTES: u64 = 1 << 20;
@@ -81,6 +87,10 @@ pub(crate) struct Format {
         requires = "new_cluster"
     )]
     voters: Vec<VoterName>,
+    /// With --new-cluster: also make the authority of the cluster's certificates, one certificate for
+    /// each voter's admin API and one for an administrator, in folders here
+    #[arg(long, value_name = "DIR", requires = "new_cluster")]
+    certificates: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,7 +172,11 @@ impl ShownDocument {
 pub(crate) fn run(format: Format, reach: &Reach) -> anyhow::Result<()> {
     if format.new_cluster {
         let voters = format.voters.into_iter().map(|voter| voter.0).collect();
-        return write_document(voters, format.formation.as_deref())?.print(reach);
+        let shown = write_document(voters, format.formation.as_deref())?;
+        if let Some(dir) = &format.certificates {
+            certify(dir, &Document::parse(&shown.document)?)?;
+        }
+        return shown.print(reach);
     }
     let (Some(data_dir), Some(broker)) = (format.data_dir, format.broker_id) else {
         anyhow::bail!("--data-dir and --broker-id are needed");
@@ -193,6 +207,20 @@ pub(crate) fn run(format: Format, reach: &Reach) -> anyhow::Result<()> {
         incarnation: identity.incarnation.to_string(),
     };
     reach.tell(&shown, &shown.text())
+}
+
+/// The authority of a new cluster, and what its first brokers and an administrator need.
+fn certify(dir: &Path, document: &Document) -> anyhow::Result<()> {
+    let cluster = document.cluster_id();
+    let authority = certificates::authority(&dir.join("authority"), cluster)?;
+    let issue = |role: Role| {
+        let folder = dir.join(role.to_string());
+        certificates::issue(&authority, role, &[], CERTIFICATE_LIFE, &folder)
+    };
+    for voter in document.voters() {
+        issue(Role::Broker(voter.broker))?;
+    }
+    issue(Role::Admin)
 }
 
 fn read_document(path: &Path) -> anyhow::Result<String> {
