@@ -61,6 +61,10 @@ impl Roller {
             Outcome::Permit(record) if plan.is_for(record) => {
                 plan.permit = Some(record.id);
                 plan.granted = record.stage == PermitStage::Granted;
+                // An older permit for the same brokers, whose age it forgot with the rest.
+                if record.reason != plan.request.reason {
+                    plan.began = None;
+                }
             }
             Outcome::PermitEnded(ended) if plan.permit == Some(ended.permit.id) => self.plan = None,
             Outcome::PermitRefused(_) | Outcome::Failed(_) if plan.permit.is_none() => {
@@ -88,7 +92,8 @@ impl Plan {
         let allows = reckless && rng.chance(100);
         let request = PermitRequest {
             holder: HOLDER.to_owned(),
-            reason: "a new version".to_owned(),
+            // Tells the permits of this roll from older ones for the same brokers.
+            reason: format!("roll {:x}", rng.next_u64()),
             purpose: if rng.chance(150) {
                 PermitPurpose::Park
             } else {
