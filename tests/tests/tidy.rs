@@ -361,3 +361,53 @@ fn nothing_names_the_place_where_it_was_written() {
         }
     }
 }
+
+/// What is written once and stands in several places; `deploy/sync` copies it.
+const COPIES: &[(&str, &[&str])] = &[
+    (
+        "crds/messageclusters.holdfast.io.yaml",
+        &[
+            "charts/holdfast-operator/files/crds/messageclusters.holdfast.io.yaml",
+            "deploy/operator/core/crds/messageclusters.holdfast.io.yaml",
+        ],
+    ),
+    (
+        "crds/messagetopics.holdfast.io.yaml",
+        &[
+            "charts/holdfast-operator/files/crds/messagetopics.holdfast.io.yaml",
+            "deploy/operator/core/crds/messagetopics.holdfast.io.yaml",
+        ],
+    ),
+    (
+        "deploy/prometheus/rules.yaml",
+        &["charts/holdfast-operator/files/prometheus/rules.yaml"],
+    ),
+    (
+        "deploy/grafana/holdfast-cluster.json",
+        &["charts/holdfast-operator/files/grafana/holdfast-cluster.json"],
+    ),
+];
+
+#[test]
+fn what_is_shipped_twice_is_the_same() {
+    for (original, copies) in COPIES {
+        for copy in *copies {
+            let same = text(Path::new(original)) == text(Path::new(copy));
+            assert!(same, "{copy} differs from {original}: run deploy/sync");
+        }
+    }
+}
+
+#[test]
+fn every_alert_has_a_page_that_says_what_to_do() {
+    let rules = text(Path::new("deploy/prometheus/rules.yaml"));
+    let alerts: Vec<&str> = rules
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("- alert: "))
+        .collect();
+    assert!(alerts.len() > 10, "{alerts:?}");
+    for alert in alerts {
+        let page = format!("docs/operations/runbooks/{alert}.md");
+        assert!(root().join(&page).is_file(), "{page} is missing");
+    }
+}

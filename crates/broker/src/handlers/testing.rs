@@ -51,6 +51,8 @@ fn broker(id: i32) -> BrokerRecord {
         rpc: endpoint("RPC", 9192),
         fenced: id == 2,
         stopping: false,
+        version: "1.0.0".to_owned(),
+        max_feature_level: 2,
     }
 }
 

@@ -1,0 +1,220 @@
+//! One reconcile of a MessageCluster: look, decide, act, say.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_api::{
+    Condition, ConditionStatus, MessageCluster, MessageClusterStatus, PlanState, condition_types,
+};
+use holdfast_planner::{Decision, Finding, Operator, decide};
+use holdfast_runtime::Config;
+use kube::Api;
+use kube::runtime::controller::Action;
+
+use crate::apply::{Outcome, Scene};
+use crate::cache::ClusterKey;
+use crate::context::{Context, Guarded};
+use crate::error::{Class, Error};
+use crate::observe::look;
+use crate::{invalid, status};
+
+/// While something is under way: what brokers say is not watched, it is asked for.
+const RUNNING: Duration = Duration::from_secs(5);
+
+/// While nothing is: what changes wakes the cluster, and this is for what no watch shows.
+const IDLE: Duration = Duration::from_mins(1);
+
+/// Looks at a cluster and does what is decided about it.
+///
+/// # Errors
+/// What was decided could not be done; it is tried again.
+pub(crate) async fn reconcile(
+    resource: Arc<Guarded<MessageCluster>>,
+    context: Arc<Context>,
+) -> Result<Action, Error> {
+    let resource = match &resource.0 {
+        Ok(resource) => resource,
+        Err(invalid) => {
+            let (metadata, error) = (&invalid.metadata, &invalid.error);
+            invalid::report(&context, "MessageCluster", metadata, error).await?;
+            return Ok(Action::await_change());
+        }
+    };
+    let metadata = &resource.metadata;
+    // Its children go with it, by their owner; its data and its identity stay.
+    if metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    context.leadership.check()?;
+    let key = ClusterKey::new(
+        metadata.namespace.clone().unwrap_or_default(),
+        metadata.name.clone().unwrap_or_default(),
+    );
+    let looked = look(&context, &key, resource).await;
+    context.remember(&key, |memory| memory.was_looked_at = true);
+    let look = match looked {
+        Ok(look) => look,
+        Err(error) => {
+            say_stuck(&context, &key, resource, &error).await?;
+            return Err(error);
+        }
+    };
+    let operator = Operator {
+        version: holdfast_model::VERSION.to_owned(),
+    };
+    let mut decision = decide(resource, &look.observed, &operator, &check);
+    let scene = Scene {
+        context: &context,
+        key: &key,
+        resource,
+        look: &look,
+    };
+    let acts = std::mem::take(&mut decision.acts);
+    let Outcome { records, failure } = Box::pin(scene.carry_out(&acts)).await;
+    decision.findings.extend(failure.as_ref().and_then(finding));
+    let after = status::status(resource, &decision, records, &context.now_text());
+    say(&context, &key, resource, &after).await?;
+    match failure {
+        Some(failure) => Err(failure),
+        None => Ok(Action::requeue(next_look(&key, &decision))),
+    }
+}
+
+/// Whether brokers would load these settings.
+fn check(properties: &str) -> Result<(), String> {
+    let checked = Config::check_properties(properties);
+    checked
+        .map(|_notices| ())
+        .map_err(|error| error.to_string())
+}
+
+/// What a person should know of an act that failed; nothing of what mends itself.
+fn finding(error: &Error) -> Option<Finding> {
+    let stalled = match error.class() {
+        Class::Conflict | Class::NotLeading => return None,
+        Class::ApiServer | Class::Brokers => false,
+        Class::Forbidden | Class::Rejected | Class::Person | Class::Internal => true,
+    };
+    Some(Finding {
+        reason: "ActFailed",
+        message: error.to_string(),
+        stalled,
+    })
+}
+
+/// When to look again, if nothing changes before. Clusters at rest are spread over time, so that a
+/// hundred of them do not all ask at once for ever.
+fn next_look(key: &ClusterKey, decision: &Decision) -> Duration {
+    let status = &decision.status;
+    let is_coming = status.ready_replicas < status.replicas
+        && !decision.findings.iter().any(|finding| finding.stalled);
+    match decision.plan.state {
+        PlanState::Running | PlanState::Blocked => RUNNING,
+        _ if is_coming => RUNNING,
+        PlanState::Idle | PlanState::AwaitingApproval | PlanState::Paused => {
+            let spread = key.namespace.bytes().chain(key.name.bytes());
+            let spread = spread.fold(0_u64, |sum, byte| (sum * 31 + u64::from(byte)) % 15_000);
+            IDLE.saturating_sub(Duration::from_millis(spread))
+        }
+    }
+}
+
+async fn say(
+    context: &Context,
+    key: &ClusterKey,
+    resource: &MessageCluster,
+    after: &MessageClusterStatus,
+) -> Result<(), Error> {
+    let api: Api<MessageCluster> = Api::namespaced(context.client.clone(), &key.namespace);
+    status::write(context, &api, resource, resource.status.as_ref(), after).await
+}
+
+/// Says that nothing can be decided, if that is for a person to mend. All else stays as it was said.
+async fn say_stuck(
+    context: &Context,
+    key: &ClusterKey,
+    resource: &MessageCluster,
+    error: &Error,
+) -> Result<(), Error> {
+    let Some(finding) = finding(error).filter(|finding| finding.stalled) else {
+        return Ok(());
+    };
+    let previous = resource.status.clone().unwrap_or_default();
+    let new = stuck(&finding, &context.now_text(), resource.metadata.generation);
+    let after = MessageClusterStatus {
+        conditions: status::with_times(new, &previous.conditions),
+        ..previous
+    };
+    say(context, key, resource, &after).await
+}
+
+fn stuck(finding: &Finding, now: &str, generation: Option<i64>) -> Vec<Condition> {
+    let condition = |kind: &str, status| Condition {
+        kind: kind.to_owned(),
+        status,
+        reason: "NotReadable".to_owned(),
+        message: finding.message.clone(),
+        last_transition_time: now.to_owned(),
+        observed_generation: generation,
+    };
+    vec![
+        condition(condition_types::READY, ConditionStatus::Unknown),
+        condition(condition_types::STALLED, ConditionStatus::True),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_api::ClusterPlan;
+
+    use super::*;
+
+    fn decision(state: PlanState, serving: i32) -> Decision {
+        Decision {
+            steps: Vec::new(),
+            plan: ClusterPlan {
+                state,
+                ..ClusterPlan::default()
+            },
+            acts: Vec::new(),
+            findings: Vec::new(),
+            status: MessageClusterStatus {
+                replicas: 3,
+                ready_replicas: serving,
+                ..MessageClusterStatus::default()
+            },
+        }
+    }
+
+    #[test]
+    fn a_cluster_at_rest_is_looked_at_once_a_minute() {
+        let key = |name: &str| ClusterKey::new("data", name);
+        assert_eq!(
+            next_look(&key("a"), &decision(PlanState::Running, 3)),
+            RUNNING
+        );
+        assert_eq!(next_look(&key("a"), &decision(PlanState::Idle, 2)), RUNNING);
+        let rest = |name: &str| next_look(&key(name), &decision(PlanState::Idle, 3));
+        for name in ["a", "orders", "payments"] {
+            assert!(
+                (45..=60).contains(&rest(name).as_secs()),
+                "{:?}",
+                rest(name)
+            );
+        }
+        assert_ne!(rest("orders"), rest("payments"));
+    }
+
+    #[test]
+    fn only_what_a_person_must_mend_is_stalled() {
+        assert_eq!(finding(&Error::Stale("x".to_owned())), None);
+        assert!(!finding(&Error::NoBroker).unwrap().stalled);
+        assert!(finding(&Error::Person("x".to_owned())).unwrap().stalled);
+    }
+
+    #[test]
+    fn settings_are_checked_as_a_broker_checks_them() {
+        assert_eq!(check("log.retention.hours=24\n"), Ok(()));
+        assert!(check("no.such.key=1\n").is_err());
+    }
+}

@@ -1,0 +1,103 @@
+//! What all reconciles share, and what is remembered of each cluster between two of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use holdfast_api::{MessageCluster, MessageTopic};
+use holdfast_model::{Clock, Monotonic};
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+use kube::core::DeserializeGuard;
+use kube::runtime::reflector::Store;
+use parking_lot::Mutex;
+
+use crate::admin::{Access, Door};
+use crate::cache::ClusterKey;
+use crate::events::Events;
+use crate::lease::Leadership;
+use crate::metrics::OperatorMetrics;
+use crate::watch::Caches;
+
+/// A resource of ours, or what is known of one that cannot be read.
+pub(crate) type Guarded<K> = DeserializeGuard<K>;
+
+/// What all reconciles share.
+pub(crate) struct Context {
+    pub(crate) client: Client,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) leadership: Leadership,
+    pub(crate) caches: Arc<Caches>,
+    pub(crate) clusters: Store<Guarded<MessageCluster>>,
+    pub(crate) topics: Store<Guarded<MessageTopic>>,
+    pub(crate) events: Events,
+    pub(crate) metrics: OperatorMetrics,
+    /// Bounded by the clusters that there are: each forgets its entry when it is deleted.
+    pub(crate) memory: Mutex<BTreeMap<ClusterKey, Remembered>>,
+    /// Resources that cannot be read, and the version of which that was said.
+    pub(crate) unreadable: Mutex<BTreeMap<String, String>>,
+}
+
+/// What is remembered of a cluster. All of it can be forgotten: it is found again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Remembered {
+    /// It was looked at since this process began.
+    pub(crate) was_looked_at: bool,
+    /// The permit that was asked for last and refused, and why.
+    pub(crate) refused: Option<(BTreeSet<i32>, Vec<String>)>,
+    /// What its Secrets held.
+    pub(crate) certificates: Option<Certificates>,
+    /// The broker that answered last for its controller.
+    pub(crate) door: Option<(String, Door)>,
+}
+
+/// What the Secrets of a cluster held, without what is secret in them.
+#[derive(Clone, Debug)]
+pub(crate) struct Certificates {
+    pub(crate) read_at: Monotonic,
+    pub(crate) cluster_id: String,
+    pub(crate) certified: Vec<i32>,
+    pub(crate) access: Option<Access>,
+}
+
+impl Context {
+    /// Now, as resources write it.
+    pub(crate) fn now_text(&self) -> String {
+        time_text(self.clock.wall_ms())
+    }
+
+    pub(crate) fn remembered(&self, cluster: &ClusterKey) -> Remembered {
+        self.memory.lock().get(cluster).cloned().unwrap_or_default()
+    }
+
+    /// Changes what is remembered of a cluster.
+    pub(crate) fn remember(&self, cluster: &ClusterKey, change: impl FnOnce(&mut Remembered)) {
+        change(self.memory.lock().entry(cluster.clone()).or_default());
+    }
+
+    pub(crate) fn forget(&self, cluster: &ClusterKey) {
+        self.memory.lock().remove(cluster);
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").finish_non_exhaustive()
+    }
+}
+
+/// A time in whole seconds, in UTC.
+pub(crate) fn time_text(wall_ms: i64) -> String {
+    Timestamp::from_second(wall_ms.div_euclid(1000))
+        .unwrap_or_default()
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_kubernetes_does() {
+        assert_eq!(time_text(1_700_000_000_999), "2023-11-14T22:13:20Z");
+    }
+}

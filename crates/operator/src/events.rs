@@ -1,0 +1,75 @@
+//! Events on resources, for people who watch.
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Client;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+
+use crate::kinds::MANAGER;
+
+/// Longest text that an Event may have, in bytes.
+const LONGEST_NOTE: usize = 1024;
+
+/// Says what happened. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Events {
+    recorder: Recorder,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Happening {
+    /// One word for programs.
+    pub(crate) reason: &'static str,
+    /// A sentence for people.
+    pub(crate) note: String,
+    /// Whether somebody should look at it.
+    pub(crate) is_warning: bool,
+}
+
+impl Events {
+    pub(crate) fn new(client: Client, instance: String) -> Self {
+        let reporter = Reporter {
+            controller: MANAGER.to_owned(),
+            instance: Some(instance),
+        };
+        Self {
+            recorder: Recorder::new(client, reporter),
+        }
+    }
+
+    /// Publishes it. An Event that is lost is no reason to stop.
+    pub(crate) async fn publish(&self, about: &ObjectReference, happening: Happening) {
+        let type_ = if happening.is_warning {
+            EventType::Warning
+        } else {
+            EventType::Normal
+        };
+        let event = Event {
+            type_,
+            reason: happening.reason.to_owned(),
+            note: Some(bounded(&happening.note).to_owned()),
+            action: happening.reason.to_owned(),
+            secondary: None,
+        };
+        if let Err(error) = self.recorder.publish(&event, about).await {
+            tracing::warn!(%error, reason = happening.reason, "an event was not written");
+        }
+    }
+}
+
+fn bounded(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LONGEST_NOTE)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_note_is_cut_between_two_characters() {
+        let long = "ä".repeat(600);
+        assert_eq!(bounded(&long).len(), 1024);
+        assert_eq!(bounded(&format!("x{long}")).len(), 1023);
+        assert_eq!(bounded("short"), "short");
+    }
+}

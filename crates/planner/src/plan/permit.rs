@@ -1,0 +1,243 @@
+//! Stopping brokers that serve: one permit at a time, from their controller.
+//!
+//! `INV-ROLL-PERMIT`: a pod is deleted only if the permit in force is ours, granted, names its broker,
+//! and the broker is still registered as it was at the grant. The controller knows what this look may
+//! not: so it decides, and a stale look deletes nothing twice.
+
+use std::collections::BTreeSet;
+
+use super::approval::Allowed;
+use super::roll::stop;
+use super::steps::{bounded, named};
+use super::{Look, Work};
+use crate::{
+    Act, ClusterView, Finding, PermitPurpose, PermitStage, PermitView, PodPhase, StepKind,
+};
+
+/// Brokers that are to be stopped together.
+#[derive(Clone, Debug)]
+pub(super) struct Round {
+    pub(super) brokers: BTreeSet<i32>,
+    pub(super) purpose: PermitPurpose,
+    pub(super) reason: String,
+}
+
+/// The operator's permit for this cluster, if it has one.
+pub(super) fn ours<'a>(look: &Look<'a>) -> Option<&'a PermitView> {
+    let permit = look.view?.permit.as_ref()?;
+    (permit.holder == look.holder()).then_some(permit)
+}
+
+/// What is done about permits now. Says in the steps what they wait for.
+pub(super) fn acts(
+    look: &Look<'_>,
+    works: &mut [Work],
+    allowed: Allowed,
+    findings: &mut Vec<Finding>,
+) -> Vec<Act> {
+    let mut wanting: Vec<&mut Work> = works
+        .iter_mut()
+        .filter(|work| !work.rounds.is_empty() && allowed.permits(work.step.urgency))
+        .collect();
+    // A machine that is being drained has people waiting for it.
+    wanting.sort_by_key(|work| match work.step.kind {
+        StepKind::LeaveNode => 0,
+        StepKind::ParkBrokers => 1,
+        _ => 2,
+    });
+    let Some(view) = look.view else {
+        return without_controller(look, &mut wanting, findings);
+    };
+    match &view.permit {
+        None => ask(look, view, &mut wanting),
+        Some(permit) if permit.holder == look.holder() => {
+            let acts = under(look, permit, &mut wanting);
+            for work in works.iter_mut().filter(|work| work.rounds.is_empty()) {
+                let restarts = work.step.kind == StepKind::RollBrokers && !work.blocked;
+                if restarts && work.step.waiting_for.is_none() {
+                    work.step.waiting_for = Some(progress(permit));
+                }
+            }
+            acts
+        }
+        Some(permit) => {
+            let reason = format!("permit {} of {} is in force", permit.id, permit.holder);
+            for work in wanting {
+                work.blocked = true;
+                work.step.waiting_for = Some(reason.clone());
+            }
+            Vec::new()
+        }
+    }
+}
+
+/// Asks for the next permit. After a refusal it asks for the next group: first for the brokers of the
+/// refused group one by one, then for the next zone, so that one partition in trouble does not keep
+/// the others from going on.
+fn ask(look: &Look<'_>, view: &ClusterView, wanting: &mut [&mut Work]) -> Vec<Act> {
+    let mut candidates: Vec<(usize, Round)> = Vec::new();
+    for (index, work) in wanting.iter().enumerate() {
+        for round in &work.rounds {
+            candidates.push((index, round.clone()));
+            let singles = round.brokers.iter().filter(|_| round.brokers.len() > 1);
+            candidates.extend(singles.map(|id| {
+                let brokers = BTreeSet::from([*id]);
+                (
+                    index,
+                    Round {
+                        brokers,
+                        ..round.clone()
+                    },
+                )
+            }));
+        }
+    }
+    if candidates.is_empty() {
+        return Vec::new();
+    }
+    let was_refused = !view.permit_refused.is_empty();
+    let refused_for = &view.permit_refused_for;
+    let last = candidates
+        .iter()
+        .position(|(_, round)| was_refused && round.brokers == *refused_for);
+    let next = last.map_or(0, |last| (last + 1) % candidates.len());
+    let refused = last.map(|last| candidates[last].0);
+    let (asked, round) = candidates.swap_remove(next);
+    for (index, work) in wanting.iter_mut().enumerate() {
+        if refused == Some(index) || (was_refused && refused.is_none() && index == asked) {
+            work.blocked = true;
+            let reasons = view.permit_refused.join("; ");
+            work.step.waiting_for = Some(bounded(&reasons, 1024));
+        } else if index == asked {
+            let brokers: Vec<i32> = round.brokers.iter().copied().collect();
+            work.step.waiting_for = Some(format!("a permit for {}", named(&brokers)));
+        } else {
+            work.step.waiting_for = Some("its turn".to_owned());
+            work.rounds.clear();
+        }
+    }
+    vec![Act::AcquirePermit {
+        brokers: round.brokers,
+        purpose: round.purpose,
+        reason: bounded(&round.reason, 512),
+        allow_unavailable: look
+            .cluster
+            .spec
+            .upgrade
+            .allow_unavailable
+            .iter()
+            .cloned()
+            .collect(),
+    }]
+}
+
+fn progress(permit: &PermitView) -> String {
+    let brokers: Vec<i32> = permit.brokers.keys().copied().collect();
+    let what = match permit.stage {
+        PermitStage::Draining => "leaders move away from",
+        PermitStage::Granted => "may stop, and must come back:",
+        PermitStage::Ending => "must catch up:",
+    };
+    format!("permit {}: {what} {}", permit.id, named(&brokers))
+}
+
+/// Stops what the permit names and still has to stop, and gives it back when nothing has.
+fn under(look: &Look<'_>, permit: &PermitView, wanting: &mut [&mut Work]) -> Vec<Act> {
+    let mut acts = Vec::new();
+    let mut wanted = BTreeSet::new();
+    for work in wanting.iter_mut() {
+        work.step.waiting_for = Some(progress(permit));
+        let names = |round: &Round| round.brokers.iter().any(|b| permit.brokers.contains_key(b));
+        let turn = work.rounds.iter().any(names);
+        for round in &work.rounds {
+            // A broker that stays away would keep a restart's permit in force for ever.
+            if permit.park || round.purpose == PermitPurpose::Restart {
+                wanted.extend(round.brokers.iter().copied());
+            }
+        }
+        if !turn {
+            work.rounds.clear();
+        }
+    }
+    let untouched = |id: i32, epoch: u64| {
+        look.known(id)
+            .is_some_and(|broker| broker.epoch == epoch && !broker.stopping)
+            && look
+                .pod(id)
+                .is_some_and(|p| p.phase == PodPhase::Running && !p.deleting)
+    };
+    for (id, epoch) in &permit.brokers {
+        let stops = wanted.contains(id) && permit.stage == PermitStage::Granted;
+        if stops && untouched(*id, *epoch) {
+            acts.extend(stop(look, *id, &format!("permit {}", permit.id)));
+        }
+    }
+    // Not needed any more: the wish was taken back, or its approval.
+    let idle = permit
+        .brokers
+        .iter()
+        .any(|(id, epoch)| untouched(*id, *epoch) && look.serves(*id) && !wanted.contains(id));
+    let needed = permit.brokers.keys().any(|id| wanted.contains(id));
+    if acts.is_empty() && idle && !needed && permit.stage != PermitStage::Ending {
+        acts.push(Act::EndPermit { id: permit.id });
+    }
+    acts
+}
+
+/// Nobody can give a permit. Whoever has typed the cluster's id into the annotation takes the
+/// responsibility, and gets the brokers restarted one after the other.
+fn without_controller(
+    look: &Look<'_>,
+    wanting: &mut [&mut Work],
+    findings: &mut Vec<Finding>,
+) -> Vec<Act> {
+    if wanting.is_empty() {
+        return Vec::new();
+    }
+    let (asked, formed) = (look.observed.asked, look.cluster.identity.formed);
+    if !(asked && formed) {
+        for work in wanting.iter_mut() {
+            let reason = if asked {
+                "the cluster is not formed"
+            } else {
+                "the brokers were not asked yet"
+            };
+            work.step.waiting_for = Some(reason.to_owned());
+        }
+        return Vec::new();
+    }
+    let id = &look.cluster.identity.cluster_id;
+    let broken = look.observed.break_glass.as_ref() == Some(id);
+    let reason = if broken {
+        "no controller answers; break-glass: one broker after the other restarts without a permit"
+            .to_owned()
+    } else {
+        format!(
+            "no controller answers, and without it nobody knows which brokers may be stopped. Bring \
+             brokers back; if they need this very restart for that, annotate the resource with \
+             holdfast.io/break-glass={id}"
+        )
+    };
+    findings.push(Finding {
+        reason: "QuorumLost",
+        message: reason.clone(),
+        stalled: false,
+    });
+    for work in wanting.iter_mut() {
+        work.blocked = !broken;
+        work.step.waiting_for = Some(bounded(&reason, 1024));
+    }
+    let mut pods = look.names.iter().map(|name| look.pod(name.id));
+    let all_run = pods.all(|pod| {
+        pod.is_some_and(|pod| {
+            !pod.deleting && (pod.phase == PodPhase::Running || look.fails(pod.broker))
+        })
+    });
+    let restarts = wanting.iter().flat_map(|work| &work.rounds);
+    let mut ids = restarts
+        .filter(|round| round.purpose == PermitPurpose::Restart)
+        .flat_map(|round| round.brokers.iter().copied());
+    let next = ids.next().filter(|_| broken && all_run);
+    let act = next.and_then(|id| stop(look, id, "break-glass: no controller answers"));
+    act.into_iter().collect()
+}

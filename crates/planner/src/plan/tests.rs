@@ -1,0 +1,18 @@
+//! Decisions in a small world that carries them out.
+
+mod approvals;
+mod broken;
+mod create;
+mod identities;
+mod lanes;
+mod nodes;
+mod permits;
+mod quorum;
+mod roll;
+mod scale;
+mod states;
+mod volumes;
+mod world;
+mod world_ticks;
+
+use world::World;

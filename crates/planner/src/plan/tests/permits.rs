@@ -1,0 +1,115 @@
+//! Permits, as others and stale looks meet them.
+
+use std::collections::BTreeMap;
+
+use holdfast_api::PlanState;
+
+use super::World;
+use crate::{Act, PermitStage, PermitView, PodPhase};
+
+#[test]
+fn a_permit_of_somebody_else_is_waited_for() {
+    let mut world = World::settled();
+    let view = world.observed.cluster.as_mut().expect("a cluster");
+    view.permit = Some(PermitView {
+        id: 7,
+        holder: "alice".to_owned(),
+        brokers: BTreeMap::from([(1000, 1)]),
+        stage: PermitStage::Granted,
+        park: false,
+    });
+    world.version("1.1.0");
+    let decision = world.settle();
+    assert!(world.deleted().is_empty() && world.permits.is_empty());
+    assert_eq!(decision.plan.state, PlanState::Blocked);
+    assert!(
+        decision
+            .plan
+            .summary
+            .contains("permit 7 of alice is in force")
+    );
+    world.observed.cluster.as_mut().expect("a cluster").permit = None;
+    world.settle();
+    assert_eq!(world.permits.len(), 3);
+}
+
+/// With a permit granted for zone b, and nobody stopped yet.
+fn granted() -> World {
+    let mut world = World::settled();
+    world.version("1.1.0");
+    let stage = |world: &World| {
+        let view = world.observed.cluster.as_ref().expect("a cluster");
+        view.permit.as_ref().map(|permit| permit.stage)
+    };
+    while stage(&world) != Some(PermitStage::Granted) {
+        world.step();
+    }
+    assert_eq!(deletes(&world), [2000, 2001]);
+    world
+}
+
+fn deletes(world: &World) -> Vec<i32> {
+    let acts = world.decide().acts;
+    let deletes = acts.iter().filter_map(|act| match act {
+        Act::DeletePod { broker, .. } => Some(*broker),
+        _ => None,
+    });
+    deletes.collect()
+}
+
+#[test]
+fn a_broker_that_registered_after_the_grant_is_not_stopped() {
+    let mut world = granted();
+    let view = world.observed.cluster.as_mut().expect("a cluster");
+    view.brokers.get_mut(&2000).expect("the broker").epoch += 1;
+    assert_eq!(deletes(&world), [2001]);
+}
+
+#[test]
+fn nothing_is_stopped_while_leaders_still_move() {
+    let mut world = granted();
+    for stage in [PermitStage::Draining, PermitStage::Ending] {
+        let view = world.observed.cluster.as_mut().expect("a cluster");
+        view.permit.as_mut().expect("a permit").stage = stage;
+        assert!(deletes(&world).is_empty(), "{stage:?}");
+    }
+}
+
+#[test]
+fn a_pod_that_goes_already_or_does_not_run_is_not_deleted_under_the_permit() {
+    let mut world = granted();
+    world
+        .observed
+        .pods
+        .get_mut(&2000)
+        .expect("the pod")
+        .deleting = true;
+    world.observed.pods.get_mut(&2001).expect("the pod").phase = PodPhase::Unknown;
+    assert!(deletes(&world).is_empty());
+}
+
+#[test]
+fn nothing_is_stopped_that_no_set_would_make_again() {
+    let mut world = granted();
+    world
+        .observed
+        .sets
+        .get_mut("orders-b")
+        .expect("the set")
+        .deleting = true;
+    assert!(deletes(&world).is_empty());
+    world.observed.sets.remove("orders-b");
+    assert!(deletes(&world).is_empty());
+}
+
+#[test]
+fn the_view_of_another_cluster_is_no_view() {
+    let mut world = granted();
+    world
+        .observed
+        .cluster
+        .as_mut()
+        .expect("a cluster")
+        .cluster_id = "another".to_owned();
+    assert!(deletes(&world).is_empty());
+}
