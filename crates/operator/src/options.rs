@@ -26,6 +26,9 @@ pub struct Options {
     /// The namespace of the lease; unset means that of the operator's own pod.
     #[arg(long, env = "POD_NAMESPACE")]
     pub lease_namespace: Option<String>,
+    /// The name of the lease: operators that share it do not act at the same time.
+    #[arg(long, env = "LEASE_NAME", default_value = "holdfast-operator")]
+    pub lease_name: String,
     /// How this process is called in the lease and in events; unset means a name of its own.
     #[arg(long, env = "POD_NAME")]
     pub identity: Option<String>,

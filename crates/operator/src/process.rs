@@ -64,7 +64,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         let (client, me) = (client.clone(), me.clone());
         let mut new = Keeper::new(
             client,
-            &namespace,
+            (&namespace, &options.lease_name),
             me,
             Arc::clone(&clock),
             leadership.clone(),

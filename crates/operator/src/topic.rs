@@ -36,7 +36,7 @@ const SETTLED: Duration = Duration::from_mins(5);
 const COMING: Duration = Duration::from_secs(5);
 
 /// Until the next attempt, where the cluster was not looked at since the operator began.
-const SOON: Duration = Duration::from_millis(500);
+const SOON: Duration = Duration::from_secs(1);
 
 /// Until the next attempt, where a person must act.
 const STALLED: Duration = Duration::from_mins(1);

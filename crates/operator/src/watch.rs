@@ -108,6 +108,19 @@ impl Reach {
     }
 }
 
+/// How many objects a page of a listing has. The first listings of all kinds come at once, and what
+/// one page takes while it is read is ten times what is kept of it.
+const PAGE: u32 = 100;
+
+/// Everything that has these labels.
+fn labelled(selector: &str) -> watcher::Config {
+    everything().labels(selector)
+}
+
+fn everything() -> watcher::Config {
+    watcher::Config::default().page_size(PAGE)
+}
+
 /// The events of a watch that begins again whenever it breaks off, at growing distances.
 fn events<K>(
     api: Api<K>,

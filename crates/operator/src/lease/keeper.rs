@@ -15,9 +15,6 @@ use super::decide::{LeaseView, Next, Seen, next};
 use super::{LEASE_DURATION, Leadership, RENEW_DEADLINE, RETRY_PERIOD};
 use crate::error::{Error, is_not_found};
 
-/// The name of the Lease.
-const NAME: &str = "holdfast-operator";
-
 /// How long one request may take: several fit into the deadline.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -29,6 +26,7 @@ pub(crate) struct Lost;
 /// Keeps the lease for this process.
 pub(crate) struct Keeper {
     api: Api<Lease>,
+    name: String,
     me: String,
     clock: Arc<dyn Clock>,
     leadership: Leadership,
@@ -38,13 +36,14 @@ pub(crate) struct Keeper {
 impl Keeper {
     pub(crate) fn new(
         client: Client,
-        namespace: &str,
+        (namespace, name): (&str, &str),
         me: String,
         clock: Arc<dyn Clock>,
         leadership: Leadership,
     ) -> Self {
         Self {
             api: Api::namespaced(client, namespace),
+            name: name.to_owned(),
             me,
             clock,
             leadership,
@@ -132,7 +131,7 @@ impl Keeper {
     }
 
     async fn read(&self) -> Result<Option<Lease>, Error> {
-        match within(self.api.get(NAME)).await {
+        match within(self.api.get(&self.name)).await {
             Ok(lease) => Ok(Some(lease)),
             Err(Error::Kube(error)) if is_not_found(&error) => Ok(None),
             Err(error) => Err(error),
@@ -142,7 +141,7 @@ impl Keeper {
     async fn create(&self) -> Result<(), Error> {
         let lease = Lease {
             metadata: ObjectMeta {
-                name: Some(NAME.to_owned()),
+                name: Some(self.name.clone()),
                 ..ObjectMeta::default()
             },
             spec: Some(self.spec(&LeaseSpec::default(), &self.me)),
@@ -160,7 +159,7 @@ impl Keeper {
             },
             spec: Some(spec),
         };
-        within(self.api.replace(NAME, &PostParams::default(), &lease)).await?;
+        within(self.api.replace(&self.name, &PostParams::default(), &lease)).await?;
         Ok(())
     }
 

@@ -14,9 +14,9 @@ use kube::Api;
 use kube::api::DynamicObject;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::Store;
-use kube::runtime::watcher::{self, Config, Event};
+use kube::runtime::watcher::{self, Event};
 
-use super::{Caches, Reach, Wake, events};
+use super::{Caches, Reach, Wake, events, everything, labelled};
 use crate::cache::{Cache, ClusterKey, Row};
 use crate::kinds::{KINDS, Kind, MANAGED_BY, MANAGER};
 use crate::observe;
@@ -35,7 +35,7 @@ pub(crate) fn related(
         wake: wake.clone(),
         clusters: clusters.clone(),
     };
-    let ours = Config::default().labels(CLUSTER_LABEL);
+    let ours = labelled(CLUSTER_LABEL);
     let mut watches: Vec<Watch> = vec![
         {
             let (caches, events) = (Arc::clone(caches), events(reach.api::<Pod>(), ours.clone()));
@@ -61,20 +61,19 @@ pub(crate) fn related(
 }
 
 fn of_kubernetes(reach: &Reach, caches: &Arc<Caches>, whom: &Whom) -> Vec<Watch> {
-    let every = Config::default;
     let nodes = {
-        let events = events(reach.everywhere::<Node>(), every());
+        let events = events(reach.everywhere::<Node>(), everything());
         let (caches, whom) = (Arc::clone(caches), whom.clone());
         async move { follow(events, &caches.nodes, observe::node_row, &whom).await }
     };
     let classes = {
-        let events = events(reach.everywhere::<StorageClass>(), every());
+        let events = events(reach.everywhere::<StorageClass>(), everything());
         let (caches, whom) = (Arc::clone(caches), whom.clone());
         let row = observe::storage_class_row;
         async move { follow(events, &caches.storage_classes, row, &whom).await }
     };
     let volumes = {
-        let events = events(reach.everywhere::<PersistentVolume>(), every());
+        let events = events(reach.everywhere::<PersistentVolume>(), everything());
         let caches = Arc::clone(caches);
         // Its claim changes when a volume is bound, and wakes the one cluster that it is about.
         async move {
@@ -99,7 +98,7 @@ fn children(kind: &'static Kind, reach: &Reach, caches: &Arc<Caches>, whom: &Who
         Some(namespace) => Api::namespaced_with(reach.client.clone(), namespace, &resource),
         None => Api::all_with(reach.client.clone(), &resource),
     };
-    let config = Config::default().labels(&format!("{MANAGED_BY}={MANAGER}"));
+    let config = labelled(&format!("{MANAGED_BY}={MANAGER}"));
     let events = kube::runtime::watcher(api, config);
     let events = kube::runtime::WatchStreamExt::default_backoff(events);
     let (caches, whom) = (Arc::clone(caches), whom.clone());

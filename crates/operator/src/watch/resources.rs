@@ -10,12 +10,12 @@ use futures::{Stream, StreamExt};
 use kube::core::{DeserializeGuard, ObjectMeta};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::watcher::{Config, Event};
+use kube::runtime::watcher::Event;
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 
 use super::related::logged;
-use super::{Wake, events};
+use super::{Wake, events, everything};
 
 /// What a watch of resources tells of, beside waking them.
 pub(crate) enum Seen<'a, K> {
@@ -34,7 +34,7 @@ pub(crate) async fn follow_resources<K>(
 ) where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    let events = events(api, Config::default()).reflect(writer);
+    let events = events(api, everything()).reflect(writer);
     woken(events, wake, tell).await;
 }
 

@@ -34,6 +34,19 @@ fn a_first_broker_that_crash_loops_stops_the_roll_and_reverting_heals() {
 }
 
 #[test]
+fn a_broker_that_does_not_come_back_from_its_permit_stops_the_roll_though_others_did() {
+    let mut world = World::settled();
+    world.broken_brokers.insert(3000);
+    world.version("1.1.0");
+    for _ in 0..60 {
+        world.step();
+    }
+    assert_eq!(world.deleted(), [2000, 2001, 3000, 3001]);
+    assert_eq!(reasons(&world.decide()), ["RollStopped"]);
+    assert_eq!(world.serving(), 5);
+}
+
+#[test]
 fn a_broker_that_was_down_before_gets_the_new_version_first() {
     let mut world = World::settled();
     world.broken_version = Some("2.0.0".to_owned());
