@@ -186,13 +186,39 @@ fn formation(addresses: &Addresses, identity: &Identity) -> Result<String, Findi
     };
     let document = Document {
         version: FORMATION_VERSION,
-        cluster_id: identity.cluster_id.clone(),
+        // In another notation it is left to the brokers, which refuse what they cannot read.
+        cluster_id: uuid(&identity.cluster_id).unwrap_or_else(|| identity.cluster_id.clone()),
         voters: identity.voters.iter().filter_map(voter).collect(),
     };
     toml::to_string(&document).map_err(|error| {
         let message = format!("the formation document cannot be written: {error}");
         stalled("InvalidSpec", message)
     })
+}
+
+/// The id as the document writes it: brokers print 22 characters of URL-safe base64, and the document
+/// holds a UUID.
+fn uuid(cluster_id: &str) -> Option<String> {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    if cluster_id.len() != 22 {
+        return None;
+    }
+    let mut bits: u128 = 0;
+    for (index, byte) in cluster_id.bytes().enumerate() {
+        let sextet = ALPHABET.iter().position(|known| *known == byte)? as u128;
+        // 22 characters hold 132 bits: the last four are none of the id's.
+        bits = if index == 21 {
+            (bits << 2) | (sextet >> 4)
+        } else {
+            (bits << 6) | sextet
+        };
+    }
+    let hex = format!("{bits:032x}");
+    let (head, rest) = hex.split_at(8);
+    let (second, rest) = rest.split_at(4);
+    let (third, rest) = rest.split_at(4);
+    let (fourth, last) = rest.split_at(4);
+    Some(format!("{head}-{second}-{third}-{fourth}-{last}"))
 }
 
 #[cfg(test)]

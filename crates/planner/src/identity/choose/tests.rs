@@ -149,3 +149,12 @@ fn a_zone_that_left_keeps_its_range() {
     assert_eq!(ranges(&other)[2..], [("c", 3000), ("d", 4000)]);
     assert_eq!(extended(&in_zones(3, &["a", "b", "c"]), &other), None);
 }
+
+#[test]
+fn brokers_can_read_the_cluster_id_of_the_document() {
+    let written = uuid("ejoZysp5SM-bDeJajJ9YYQ").unwrap();
+    assert_eq!(written, "7a3a19ca-ca79-48cf-9b0d-e25a8c9f5861");
+    for wrong in ["", "ejoZysp5SM-bDeJajJ9YY", "ejoZysp5SM+bDeJajJ9YYQ"] {
+        assert_eq!(uuid(wrong), None, "{wrong}");
+    }
+}
