@@ -42,9 +42,9 @@ RUN apt-get update \
 WORKDIR /source
 COPY . .
 # What is compiled stays in caches between builds; the programs leave them.
-RUN --mount=type=cache,target=/root/.cache/holdfast \
+RUN --mount=type=cache,target=/cache \
     --mount=type=cache,target=/usr/local/cargo/registry \
-    export CARGO_TARGET_DIR=/root/.cache/holdfast/target ROCKSDB_STATIC=1 \
+    export XDG_CACHE_HOME=/cache CARGO_TARGET_DIR=/cache/holdfast/target ROCKSDB_STATIC=1 \
     && ROCKSDB_LIB_DIR="$(.ci/rocksdb)" \
     && export ROCKSDB_LIB_DIR \
     && cargo build --release --locked --package holdfast-cli --package holdfast-operator \
