@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("api", &[]),
-    ("planner", &["api", "kernel"]),
+    ("planner", &["api", "kernel", "model"]),
     (
         "operator",
         &[

@@ -1,11 +1,11 @@
 //! Reads and writes the small notations of the command line: `name=value`, points in time, bytes.
 
-mod cluster_name;
+mod new_cluster;
 
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-pub(crate) use cluster_name::{ClusterName, draw as draw_cluster_id};
+pub(crate) use new_cluster::draw as draw_cluster_id;
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;

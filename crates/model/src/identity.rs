@@ -156,6 +156,35 @@ fn base64_url(bytes: [u8; 16]) -> String {
     text
 }
 
+/// Reads what [`base64_url`] writes, and nothing else: spare bits in the last character would make
+/// two texts mean one identifier.
+fn from_base64_url(text: &str) -> Option<u128> {
+    if text.len() != 22 {
+        return None;
+    }
+    let mut value: u128 = 0;
+    for (index, byte) in text.bytes().enumerate() {
+        let sextet = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'-' => 62,
+            b'_' => 63,
+            _ => return None,
+        };
+        // The last character carries two bits.
+        value = if index == 21 {
+            if sextet & 0xf != 0 {
+                return None;
+            }
+            (value << 2) | u128::from(sextet >> 4)
+        } else {
+            (value << 6) | u128::from(sextet)
+        };
+    }
+    Some(value)
+}
+
 impl ClusterId {
     /// The id with these bits.
     pub fn from_u128(bits: u128) -> Self {
@@ -163,6 +192,19 @@ impl ClusterId {
     }
 }
 
+impl FromStr for ClusterId {
+    type Err = String;
+
+    /// Kafka's 22 characters, as brokers print the id, or a UUID, as the formation document holds it.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(id) = Uuid::parse_str(text) {
+            return Ok(Self(id));
+        }
+        from_base64_url(text)
+            .map(Self::from_u128)
+            .ok_or_else(|| "expected a cluster id of 22 characters, or a UUID".to_owned())
+    }
+}
 impl fmt::Display for ClusterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&base64_url(*self.0.as_bytes()))
@@ -205,6 +247,24 @@ mod tests {
             "2@10000000000000000",
         ] {
             assert!(wrong.parse::<ReplicaId>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_id_reads_back_as_it_prints() {
+        for value in [0, 1, u128::MAX, 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef] {
+            let id = ClusterId(Uuid::from_u128(value));
+            assert_eq!(id.to_string().parse(), Ok(id));
+            assert_eq!(id.0.to_string().parse(), Ok(id));
+        }
+        for wrong in [
+            "",
+            "abc",
+            "AAAAAAAAAAAAAAAAAAAAA!",
+            "AAAAAAAAAAAAAAAAAAAAAB",
+            "AAAAAAAAAAAAAAAAAAAA+A",
+        ] {
+            wrong.parse::<ClusterId>().unwrap_err();
         }
     }
 

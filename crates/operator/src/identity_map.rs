@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use holdfast_api::CLUSTER_LABEL;
-use holdfast_model::ClusterId;
 use holdfast_planner::Identity;
 use holdfast_planner::build::identity_object;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::cache::ClusterKey;
 use crate::error::Error;
@@ -62,40 +60,13 @@ pub(crate) fn labels(cluster: &str) -> BTreeMap<String, String> {
     .into()
 }
 
-/// Reads a cluster's id as it prints: 22 characters of URL-safe base64.
-pub(crate) fn cluster_id(text: &str) -> Option<ClusterId> {
-    if text.len() != 22 {
-        return None;
-    }
-    let number = text
-        .bytes()
-        .try_fold((0_u128, 0_u32), |(number, bits), byte| {
-            let digit = match byte {
-                b'A'..=b'Z' => byte - b'A',
-                b'a'..=b'z' => byte - b'a' + 26,
-                b'0'..=b'9' => byte - b'0' + 52,
-                b'-' => 62,
-                b'_' => 63,
-                _ => return None,
-            };
-            // 22 characters hold 132 bits; the last 4 of them are padding.
-            let digit = u128::from(digit);
-            match bits {
-                126 if digit.trailing_zeros() >= 4 => Some((number << 2 | digit >> 4, 128)),
-                126 => None,
-                _ => Some((number << 6 | digit, bits + 6)),
-            }
-        });
-    Some(ClusterId(Uuid::from_u128(number?.0)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn identity() -> Identity {
         Identity {
-            cluster_id: ClusterId(Uuid::from_u128(7)).to_string(),
+            cluster_id: holdfast_model::ClusterId::from_u128(7).to_string(),
             voters: vec![1000],
             formation: Some("version = 1".to_owned()),
             ..Identity::default()
@@ -130,22 +101,6 @@ mod tests {
         ] {
             let map = serde_json::json!({ "data": serde_json::from_str::<Value>(data).unwrap() });
             assert!(read("x", &map).is_err(), "{data}");
-        }
-    }
-
-    #[test]
-    fn cluster_ids_read_back_as_they_print() {
-        for number in [0, 1, u128::MAX, 0x0123_4567_89ab_cdef_0fed_cba9_8765_4321] {
-            let id = ClusterId(Uuid::from_u128(number));
-            assert_eq!(cluster_id(&id.to_string()), Some(id));
-        }
-        for wrong in [
-            "",
-            "AAAA",
-            "AAAAAAAAAAAAAAAAAAAAAB",
-            "AAAAAAAAAAAAAAAAAAAA+A",
-        ] {
-            assert_eq!(cluster_id(wrong), None, "{wrong}");
         }
     }
 }

@@ -226,11 +226,16 @@ impl Office {
 
     fn draft(&self, image: &ClusterImage, waiting: &[Submission]) -> (Draft, Vec<Outcome>) {
         let now = self.handle.clock.monotonic();
+        // Only a permit asks who votes; heartbeats wait for the lock below.
+        let asks = |one: &Submission| matches!(one.command, Command::AcquirePermit(_));
+        let view = (image.permit.is_some() || waiting.iter().any(asks)).then(|| self.quorum_view());
         let mut guard = self.handle.controller.lock();
         let Some(controller) = guard.as_mut() else {
             return (Draft::new(image), Vec::new());
         };
-        controller.set_quorum_view(self.quorum_view());
+        if let Some(view) = view {
+            controller.set_quorum_view(view);
+        }
         let mut draft = controller.tick(image, now);
         let outcomes = waiting
             .iter()

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use holdfast_model::BrokerId;
+use holdfast_model::{BrokerId, ClusterId};
 use holdfast_security::Role;
 use serde_json::json;
 
 use crate::certificates;
 use crate::session::Reach;
-use crate::text::ClusterName;
 
 /// What to make.
 #[derive(Clone, Debug, Subcommand)]
@@ -30,7 +29,7 @@ pub(crate) struct Authority {
     dir: PathBuf,
     /// The cluster that it vouches for
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
-    cluster_id: ClusterName,
+    cluster_id: ClusterId,
 }
 
 /// A certificate to issue.
@@ -41,7 +40,7 @@ pub(crate) struct Issue {
     authority: PathBuf,
     /// The cluster that it vouches for
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
-    cluster_id: ClusterName,
+    cluster_id: ClusterId,
     /// For whom
     #[arg(long, value_enum)]
     role: RoleName,
@@ -71,18 +70,18 @@ enum RoleName {
 pub(crate) fn run(certificates: Certificates, reach: &Reach) -> anyhow::Result<()> {
     match certificates {
         Certificates::Authority(Authority { dir, cluster_id }) => {
-            certificates::authority(&dir, cluster_id.0)?;
+            certificates::authority(&dir, cluster_id)?;
             reach.tell(
-                &json!({ "authority": dir, "cluster_id": cluster_id.0.to_string() }),
+                &json!({ "authority": dir, "cluster_id": cluster_id.to_string() }),
                 &format!(
                     "{} holds the authority of cluster {}; whoever has it rules the cluster",
                     dir.display(),
-                    cluster_id.0
+                    cluster_id
                 ),
             )
         }
         Certificates::Issue(issue) => {
-            let authority = certificates::read_authority(&issue.authority, issue.cluster_id.0)?;
+            let authority = certificates::read_authority(&issue.authority, issue.cluster_id)?;
             let role = match (issue.role, issue.broker_id) {
                 (RoleName::Broker, id) => Role::Broker(BrokerId(id.unwrap_or_default())),
                 (RoleName::Operator, _) => Role::Operator,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use holdfast_broker::serve::{self, Document, Voter};
-use holdfast_model::{BrokerId, RecoveryGeneration};
+use holdfast_model::{BrokerId, ClusterId, RecoveryGeneration};
 use holdfast_runtime::config::HostPort;
 use holdfast_security::Role;
 use serde::Serialize;
@@ -16,7 +16,6 @@ use serde::Serialize;
 use crate::certificates;
 use crate::output;
 use crate::session::Reach;
-use crate::text::ClusterName;
 
 /// How long the certificates last that a new cluster gets.
 const CERTIFICATE_LIFE: Duration = Duration::from_hours(24 * 365);
@@ -66,7 +65,7 @@ pub(crate) struct Format {
         allow_hyphen_values = true,
         conflicts_with = "formation"
     )]
-    cluster_id: Option<ClusterName>,
+    cluster_id: Option<ClusterId>,
     /// How often that cluster was recovered by `holdfast recover`; brokers name the number when they
     /// refuse a disk
     #[arg(
@@ -184,7 +183,7 @@ pub(crate) fn run(format: Format, reach: &Reach) -> anyhow::Result<()> {
     let present = format.formation_if_present.filter(|file| file.exists());
     let document = format.formation.or(present);
     let document = document.as_deref().map(read_document).transpose()?;
-    let cluster = format.cluster_id.map(|name| name.0);
+    let cluster = format.cluster_id;
     anyhow::ensure!(
         document.is_some() || cluster.is_some(),
         "give --formation FILE to form a new cluster, or --cluster-id ID to join one"

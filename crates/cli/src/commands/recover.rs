@@ -9,12 +9,13 @@ use clap::{Args, Subcommand};
 use holdfast_broker::recovery::{
     self, Applied, DescriptionFile, FILE_BYTES, Fate, Plan, PlanFile, Verdict,
 };
+use holdfast_model::ClusterId;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::output::{self, Paint, Table};
 use crate::session::Reach;
-use crate::text::{ClusterName, add};
+use crate::text::add;
 
 /// How a cluster is carried on without the majority of its voters.
 #[derive(Clone, Debug, Subcommand)]
@@ -66,7 +67,7 @@ pub(crate) struct Apply {
     data_dir: PathBuf,
     /// The id of the cluster, in full, to show that this cluster is meant; asked for on a terminal
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
-    cluster_id: Option<ClusterName>,
+    cluster_id: Option<ClusterId>,
 }
 
 /// Most partitions of one kind to name one by one.
@@ -114,10 +115,10 @@ fn apply(args: &Apply, reach: &Reach) -> anyhow::Result<()> {
         None => ask()?,
     };
     anyhow::ensure!(
-        typed.0 == summary.cluster,
+        typed == summary.cluster,
         "the plan is of cluster {}, not {}; nothing was done",
         summary.cluster,
-        typed.0
+        typed
     );
     let applied = recovery::apply(&args.data_dir, &plan)?;
     let folder = args.data_dir.display();
@@ -153,7 +154,7 @@ fn apply(args: &Apply, reach: &Reach) -> anyhow::Result<()> {
 }
 
 /// Has the cluster's id typed on a terminal.
-fn ask() -> anyhow::Result<ClusterName> {
+fn ask() -> anyhow::Result<ClusterId> {
     let input = std::io::stdin();
     anyhow::ensure!(
         input.is_terminal(),

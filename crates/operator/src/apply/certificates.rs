@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use holdfast_api::zone_label;
+use holdfast_model::ClusterId;
 use holdfast_planner::Identity;
 use holdfast_security::wall_time;
 use k8s_openapi::ByteString;
@@ -29,8 +30,8 @@ impl Scene<'_> {
         let now = wall_time(self.context.clock.as_ref()).ok_or(holdfast_security::Error::NoTime)?;
         let identity = self.look.observed.identity.as_ref();
         let identity = identity.ok_or_else(|| Error::Stale("the identity".to_owned()))?;
-        let id = identity_map::cluster_id(&identity.cluster_id)
-            .ok_or_else(|| Error::unreadable("the identity", &"its cluster id is none"))?;
+        let id = identity.cluster_id.parse::<ClusterId>();
+        let id = id.map_err(|wrong: String| Error::unreadable("the identity", &wrong))?;
         let secrets = read_secrets(self.context, self.key, self.resource).await?;
         if let Some(name) = secrets.strangers.first() {
             return Err(Error::Person(format!(

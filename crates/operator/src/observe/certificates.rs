@@ -17,7 +17,6 @@ use crate::cache::ClusterKey;
 use crate::certificates::{AUTHORITY, Kept, Texts, authority, certified};
 use crate::context::{Certificates, Context};
 use crate::error::Error;
-use crate::identity_map;
 use crate::kinds::{MANAGED_BY, MANAGER};
 
 /// How long what was read is believed.
@@ -57,8 +56,8 @@ pub(super) async fn look(
     let certificates = if let Some(read) = remembered {
         read
     } else {
-        let id = identity_map::cluster_id(&identity.cluster_id)
-            .ok_or_else(|| Error::unreadable("the identity", &"its cluster id is none"))?;
+        let id = identity.cluster_id.parse::<ClusterId>();
+        let id = id.map_err(|wrong: String| Error::unreadable("the identity", &wrong))?;
         let secrets = read(context, key, resource).await?;
         let read = Certificates {
             read_at: context.clock.monotonic(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_api::validate::{validate_cluster, validate_zones};
 use holdfast_api::{IDS_PER_ZONE, MessageCluster};
+use holdfast_model::ClusterId;
 use serde::Serialize;
 
 use super::{Identity, ZoneRange};
@@ -196,29 +197,10 @@ fn formation(addresses: &Addresses, identity: &Identity) -> Result<String, Findi
     })
 }
 
-/// The id as the document writes it: brokers print 22 characters of URL-safe base64, and the document
-/// holds a UUID.
+/// The id as the document writes it: brokers print 22 characters, and the document holds a UUID.
 fn uuid(cluster_id: &str) -> Option<String> {
-    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    if cluster_id.len() != 22 {
-        return None;
-    }
-    let mut bits: u128 = 0;
-    for (index, byte) in cluster_id.bytes().enumerate() {
-        let sextet = ALPHABET.iter().position(|known| *known == byte)? as u128;
-        // 22 characters hold 132 bits: the last four are none of the id's.
-        bits = if index == 21 {
-            (bits << 2) | (sextet >> 4)
-        } else {
-            (bits << 6) | sextet
-        };
-    }
-    let hex = format!("{bits:032x}");
-    let (head, rest) = hex.split_at(8);
-    let (second, rest) = rest.split_at(4);
-    let (third, rest) = rest.split_at(4);
-    let (fourth, last) = rest.split_at(4);
-    Some(format!("{head}-{second}-{third}-{fourth}-{last}"))
+    let id: ClusterId = cluster_id.parse().ok()?;
+    Some(id.0.to_string())
 }
 
 #[cfg(test)]

@@ -6,14 +6,14 @@ use clap::Args;
 use holdfast_broker::admission::{
     self, Admission, AdmissionRequest, AskError, RpcAddress as Address,
 };
-use holdfast_model::ReplicaId;
+use holdfast_model::{ClusterId, ReplicaId};
 use holdfast_runtime::config::HostPort;
 use serde::Serialize;
 
 use crate::exit::Unreachable;
 use crate::output;
 use crate::session::Reach;
-use crate::text::{ClusterName, add};
+use crate::text::add;
 
 /// Let a disk into the cluster: one formatted in the place of a lost one, or a new broker's.
 ///
@@ -36,7 +36,7 @@ pub(crate) struct Admit {
     address: Option<HostPort>,
     /// Refuse to do anything in another cluster than this
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
-    cluster_id: Option<ClusterName>,
+    cluster_id: Option<ClusterId>,
     /// Give the disk a vote in the metadata quorum, even if no older disk of its broker has one
     #[arg(long)]
     vote: bool,
@@ -57,7 +57,7 @@ struct Shown {
 pub(crate) async fn run(admit: Admit, reach: &Reach) -> anyhow::Result<()> {
     let brokers: Vec<Address> = admit.rpc.iter().map(address).collect();
     let request = AdmissionRequest {
-        cluster: admit.cluster_id.map(|name| name.0),
+        cluster: admit.cluster_id,
         replica: admit.disk,
         address: admit.address.as_ref().map(address),
         vote: admit.vote,
