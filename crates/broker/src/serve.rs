@@ -26,13 +26,13 @@ pub(crate) const DOCUMENT_FILE: &str = "formation.toml";
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The disk.
-    #[error("{0}")]
+    #[error(transparent)]
     Store(#[from] holdfast_store::Error),
     /// The formation document.
-    #[error("{0}")]
+    #[error(transparent)]
     Document(#[from] holdfast_quorum::formation::DocumentError),
     /// The metadata quorum.
-    #[error("{0}")]
+    #[error(transparent)]
     Quorum(#[from] holdfast_quorum::Error),
     /// A recovery of the cluster was interrupted on this disk.
     #[error("{0}")]
@@ -56,7 +56,7 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// Anything else of the system.
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] std::io::Error),
     /// The configuration names another broker than the disk.
     #[error("the configuration is of broker {configured}, the disk of broker {found}")]

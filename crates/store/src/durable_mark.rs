@@ -104,7 +104,11 @@ impl DurableMark {
 
 /// Makes a new or renamed file's name durable.
 pub(crate) fn sync_parent(path: &Path) -> Result<(), Error> {
-    let parent = path.parent().unwrap_or(Path::new("."));
+    // A name without a folder is in the present one.
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
     File::open(parent)
         .and_then(|dir| dir.sync_all())
         .map_err(Error::io("sync", parent))
@@ -136,6 +140,11 @@ mod tests {
 
     fn reopened(path: &Path) -> u64 {
         DurableMark::open(path, false).unwrap().group()
+    }
+
+    #[test]
+    fn a_relative_name_without_a_folder_can_be_synced() {
+        sync_parent(Path::new("d")).unwrap();
     }
 
     #[test]

@@ -248,6 +248,8 @@ fn flags_win_over_the_environment_over_the_file() {
             ("HOLDFAST_NUM_PARTITIONS", "4"),
             ("HOLDFAST_BROKER_RACK", "b"),
             ("HOLDFAST_CONFIG", "x"),
+            ("HOLDFAST_ADMIN", "h:1"),
+            ("HOLDFAST_CERTIFICATES", "x"),
             ("HOLDFAST_SERVICE_HOST", "10.0.0.1"),
             ("PATH", "/bin"),
         ]),
