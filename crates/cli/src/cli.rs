@@ -11,7 +11,7 @@ use crate::session::Reach;
 
 /// A Kafka-compatible message broker that never loses an acknowledged record.
 #[derive(Debug, Parser)]
-#[command(name = "holdfast", version, after_help = exit::CODES, propagate_version = false)]
+#[command(name = "holdfast", version = holdfast_model::VERSION, after_help = exit::CODES, propagate_version = false)]
 pub(crate) struct Cli {
     /// Where the cluster is, and how data is printed.
     #[command(flatten)]

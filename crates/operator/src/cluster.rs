@@ -72,7 +72,9 @@ pub(crate) async fn reconcile(
     let acts = std::mem::take(&mut decision.acts);
     let Outcome { records, failure } = Box::pin(scene.carry_out(&acts)).await;
     decision.findings.extend(failure.as_ref().and_then(finding));
-    let after = status::status(resource, &decision, records, &context.now_text());
+    let known = context.remembered(&key).acts;
+    let after = status::status(resource, &decision, known, records, &context.now_text());
+    context.remember(&key, |memory| memory.acts.clone_from(&after.acts));
     say(&context, &key, resource, &after).await?;
     match failure {
         Some(failure) => Err(failure),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use holdfast_api::{MessageCluster, MessageTopic};
+use holdfast_api::{MessageCluster, MessageTopic, RecordedAct};
 use holdfast_model::{Clock, Monotonic};
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
@@ -46,6 +46,8 @@ pub(crate) struct Remembered {
     pub(crate) refused: Option<(BTreeSet<i32>, Vec<String>)>,
     /// What its Secrets held.
     pub(crate) certificates: Option<Certificates>,
+    /// The newest acts, for a status that is written while the cache shows an older one.
+    pub(crate) acts: Vec<RecordedAct>,
     /// The broker that answered last for its controller.
     pub(crate) door: Option<(String, Door)>,
 }

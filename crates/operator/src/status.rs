@@ -18,16 +18,25 @@ pub(crate) const STATUS_MANAGER: &str = "holdfast-operator-status";
 /// How many acts a status remembers.
 const ACTS: usize = 20;
 
-/// The whole status after a decision and what came of it.
+/// The whole status after a decision and what came of it. `known` are acts of earlier decisions: the
+/// resource may be older than the status that was written of them.
 pub(crate) fn status(
     resource: &MessageCluster,
     decision: &Decision,
+    known: Vec<RecordedAct>,
     acts: Vec<RecordedAct>,
     now: &str,
 ) -> MessageClusterStatus {
     let previous = resource.status.clone().unwrap_or_default();
     let generation = resource.metadata.generation.unwrap_or_default();
     let mut all = previous.acts;
+    for act in known {
+        if !all.contains(&act) {
+            all.push(act);
+        }
+    }
+    // Those of one second stay in their order.
+    all.sort_by(|one, other| one.at.cmp(&other.at));
     all.extend(acts);
     let newest = all.split_off(all.len().saturating_sub(ACTS));
     MessageClusterStatus {
@@ -133,6 +142,7 @@ mod tests {
         let first = status(
             &resource(None),
             &decision(),
+            Vec::new(),
             vec![act(1)],
             "2026-01-01T00:00:00Z",
         );
@@ -140,6 +150,7 @@ mod tests {
         let second = status(
             &resource(Some(first.clone())),
             &decision(),
+            Vec::new(),
             Vec::new(),
             "2026-01-02T00:00:00Z",
         );
@@ -149,10 +160,34 @@ mod tests {
     #[test]
     fn only_the_newest_acts_are_kept() {
         let many = (0..25).map(act).collect();
-        let full = status(&resource(None), &decision(), many, "now");
+        let full = status(&resource(None), &decision(), Vec::new(), many, "now");
         assert_eq!((full.acts.len(), full.acts[0].act.as_str()), (20, "5"));
-        let more = status(&resource(Some(full)), &decision(), vec![act(25)], "now");
+        let newest = vec![act(25)];
+        let more = status(
+            &resource(Some(full)),
+            &decision(),
+            Vec::new(),
+            newest,
+            "now",
+        );
         assert_eq!((more.acts.len(), more.acts[19].act.as_str()), (20, "25"));
+    }
+
+    /// Seen on a busy machine: the status said that a permit was got, and never that it was used.
+    #[test]
+    fn an_act_is_not_forgotten_when_the_cache_shows_an_older_status() {
+        let old = status(
+            &resource(None),
+            &decision(),
+            Vec::new(),
+            vec![act(1)],
+            "now",
+        );
+        let stale = resource(Some(old.clone()));
+        let written = status(&stale, &decision(), old.acts, vec![act(2)], "now");
+        let again = status(&stale, &decision(), written.acts, vec![act(3)], "now");
+        let acts: Vec<&str> = again.acts.iter().map(|act| act.act.as_str()).collect();
+        assert_eq!(acts, ["1", "2", "3"]);
     }
 
     #[test]
