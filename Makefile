@@ -18,7 +18,7 @@ CARGO_WITH = lib="$$(.ci/rocksdb)" && ROCKSDB_LIB_DIR="$$lib" ROCKSDB_STATIC=1
 
 .DEFAULT_GOAL := help
 .PHONY: help needs build dev test sim bench-failover bench-produce bench-start fmt lint
-.PHONY: kube-up kube-down kube-status kube-node-kill kube-node-start
+.PHONY: kube-test kube-up kube-down kube-status kube-node-kill kube-node-start
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -92,6 +92,9 @@ kube-node-kill: ## Power a node of it off; N=n2 says which, kube-node-start brin
 
 kube-node-start: ## Power a node of it on; N=n2 says which
 	tests/kube/cluster node-start $(N)
+
+kube-test: ## The product on real Kubernetes, all tiers: RUNS=N lives; KUBECONFIG=... takes a cluster of yours
+	tests/kube/test $(TIERS)
 
 fmt: ## Format the code
 	cargo fmt --all

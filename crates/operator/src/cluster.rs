@@ -50,6 +50,7 @@ pub(crate) async fn reconcile(
         metadata.namespace.clone().unwrap_or_default(),
         metadata.name.clone().unwrap_or_default(),
     );
+    context.recognise(&key, metadata.uid.as_deref());
     let looked = look(&context, &key, resource).await;
     context.remember(&key, |memory| memory.was_looked_at = true);
     let look = match looked {

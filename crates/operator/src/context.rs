@@ -40,6 +40,8 @@ pub(crate) struct Context {
 /// What is remembered of a cluster. All of it can be forgotten: it is found again.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Remembered {
+    /// Of which resource all this is: one that was deleted and made again is another.
+    pub(crate) uid: Option<String>,
     /// It was looked at since this process began.
     pub(crate) was_looked_at: bool,
     /// The permit that was asked for last and refused, and why.
@@ -61,6 +63,17 @@ pub(crate) struct Certificates {
     pub(crate) access: Option<Access>,
 }
 
+impl Remembered {
+    fn recognise(&mut self, uid: Option<&str>) {
+        if self.uid.as_deref() != uid {
+            *self = Self {
+                uid: uid.map(str::to_owned),
+                ..Self::default()
+            };
+        }
+    }
+}
+
 impl Context {
     /// Now, as resources write it.
     pub(crate) fn now_text(&self) -> String {
@@ -74,6 +87,11 @@ impl Context {
     /// Changes what is remembered of a cluster.
     pub(crate) fn remember(&self, cluster: &ClusterKey, change: impl FnOnce(&mut Remembered)) {
         change(self.memory.lock().entry(cluster.clone()).or_default());
+    }
+
+    /// Forgets what is remembered of an earlier resource of the same name.
+    pub(crate) fn recognise(&self, cluster: &ClusterKey, uid: Option<&str>) {
+        self.remember(cluster, |memory| memory.recognise(uid));
     }
 
     pub(crate) fn forget(&self, cluster: &ClusterKey) {
@@ -97,6 +115,17 @@ pub(crate) fn time_text(wall_ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cluster_made_again_begins_without_the_acts_of_the_deleted_one() {
+        let mut memory = Remembered::default();
+        memory.recognise(Some("u1"));
+        memory.acts = vec![RecordedAct::default()];
+        memory.recognise(Some("u1"));
+        assert_eq!(memory.acts.len(), 1);
+        memory.recognise(Some("u2"));
+        assert!(memory.acts.is_empty());
+    }
 
     #[test]
     fn times_are_written_as_kubernetes_does() {

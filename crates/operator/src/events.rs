@@ -9,6 +9,9 @@ use crate::kinds::MANAGER;
 /// Longest text that an Event may have, in bytes.
 const LONGEST_NOTE: usize = 1024;
 
+/// Longest action that an Event may have, in bytes.
+const LONGEST_ACTION: usize = 128;
+
 /// Says what happened. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Events {
@@ -47,8 +50,10 @@ impl Events {
         let event = Event {
             type_,
             reason: happening.reason.to_owned(),
-            note: Some(bounded(&happening.note).to_owned()),
-            action: happening.reason.to_owned(),
+            note: Some(bounded_to(&happening.note, LONGEST_NOTE).to_owned()),
+            // What is the same but for its note is counted as one Event, with the first note: so what
+            // was done to whom belongs to the action.
+            action: bounded_to(&happening.note, LONGEST_ACTION).to_owned(),
             secondary: None,
         };
         if let Err(error) = self.recorder.publish(&event, about).await {
@@ -57,8 +62,8 @@ impl Events {
     }
 }
 
-fn bounded(text: &str) -> &str {
-    &text[..text.floor_char_boundary(LONGEST_NOTE)]
+fn bounded_to(text: &str, longest: usize) -> &str {
+    &text[..text.floor_char_boundary(longest)]
 }
 
 #[cfg(test)]
@@ -68,8 +73,8 @@ mod tests {
     #[test]
     fn a_long_note_is_cut_between_two_characters() {
         let long = "ä".repeat(600);
-        assert_eq!(bounded(&long).len(), 1024);
-        assert_eq!(bounded(&format!("x{long}")).len(), 1023);
-        assert_eq!(bounded("short"), "short");
+        assert_eq!(bounded_to(&long, LONGEST_NOTE).len(), 1024);
+        assert_eq!(bounded_to(&format!("x{long}"), LONGEST_NOTE).len(), 1023);
+        assert_eq!(bounded_to("short", LONGEST_NOTE), "short");
     }
 }

@@ -18,7 +18,7 @@ def options():
     arguments.add_argument("--first", type=int, default=1, help="the number of the first run")
     arguments.add_argument("--kill-operator", action="store_true", help="at every step of every act")
     arguments.add_argument("--only", default="", help="acts whose names contain one of these, a,b")
-    arguments.add_argument("--versions", required=True, help="two versions with an image, as 1,2")
+    arguments.add_argument("--versions", required=True, help="one or two that have an image, as 1,2")
     arguments.add_argument("--image", default="", help="REGISTRY/REPOSITORY; empty: the node's own")
     arguments.add_argument("--clients", default="holdfast-clients:test", help="image with kcat")
     arguments.add_argument("--rate", type=int, default=200, help="records a second and producer")
@@ -38,8 +38,11 @@ def chosen(args):
         # Without six brokers there is no place for the rest.
         if wanted and not any(word in act.name for word in wanted) and "scale" not in act.name:
             continue
-        if act.ours_only and not args.own_nodes:
+        if act.needs == "nodes" and not args.own_nodes:
             print(f"SKIPPED  {act.name}: it needs power over the nodes", flush=True)
+            continue
+        if act.needs == "builds" and len(args.versions) < 2:
+            print(f"SKIPPED  {act.name}: it needs two builds", flush=True)
             continue
         yield act
 

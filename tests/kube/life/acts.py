@@ -10,14 +10,14 @@ from .kubectl import Failed, until
 class Act:
     """An act: what it does, and what it may cost."""
 
-    def __init__(self, name, do, planned=True, restarts=None, ours_only=False):
+    def __init__(self, name, do, planned=True, restarts=None, needs=None):
         self.name, self.do = name, do
         # A planned act costs applications no error and no partition its min.insync.replicas.
         self.planned = planned
         # In how many permits it may be done, if it restarts all brokers; 0 if it may restart none.
         self.restarts = restarts
-        # Needs power over nodes that only a cluster of ours gives.
-        self.ours_only = ours_only
+        # What not every place has: "nodes", power over them, or "builds", two versions of the product.
+        self.needs = needs
 
 
 def scale_out(life):
@@ -151,17 +151,17 @@ ACTS = [
     Act("dynamic setting", dynamic_setting, restarts=0),
     Act("static setting", static_setting, restarts=3),
     Act("rolling restart", restart, restarts=3),
-    Act("upgrade", upgrade, restarts=3),
-    Act("downgrade", downgrade, restarts=3),
+    Act("upgrade", upgrade, restarts=3, needs="builds"),
+    Act("downgrade", downgrade, restarts=3, needs="builds"),
     Act("node drain", drain),
     Act("operator absent, a broker dies", broker_dies_without_operator, planned=False),
-    Act("node killed and revived", node_lost, planned=False, ours_only=True),
-    Act("zone cut off and back", zone_cut_off, planned=False, ours_only=True),
+    Act("node killed and revived", node_lost, planned=False, needs="nodes"),
+    Act("zone cut off and back", zone_cut_off, planned=False, needs="nodes"),
 ]
 
-# The same under an operator that does not live long. A drain is done by the node's administrator.
+# The same under an operator that does not live long.
 KILLED = [
-    Act(f"{act.name}, operator killed", killed_at_every_step(act.do), act.planned, act.restarts)
+    Act(f"{act.name}, operator killed", killed_at_every_step(act.do), True, act.restarts, act.needs)
     for act in ACTS
-    if act.planned and act.do not in (drain, clients_inside)
-] + [Act("node drain, operator killed", killed_at_every_step(drain))]
+    if act.planned and act.do is not clients_inside
+]
