@@ -6,17 +6,22 @@ import sys
 import time
 from pathlib import Path
 
-from .acts import ACTS, KILLED
+from .acts import ACTS, KILLED, SCALE_OUT
 from .kubectl import Failed
 from .life import Life
 from .table import table
+from .wishes import WISHES
+
+
+# Killed: the operator is killed after everything that it does. Wishes: what else people do to a cluster.
+SETS = {"acts": ACTS, "killed": KILLED, "wishes": [SCALE_OUT, *WISHES]}
 
 
 def options():
     arguments = argparse.ArgumentParser(prog="life")
     arguments.add_argument("--runs", type=int, default=1)
     arguments.add_argument("--first", type=int, default=1, help="the number of the first run")
-    arguments.add_argument("--kill-operator", action="store_true", help="at every step of every act")
+    arguments.add_argument("--acts", choices=SETS, default="acts")
     arguments.add_argument("--only", default="", help="acts whose names contain one of these, a,b")
     arguments.add_argument("--versions", required=True, help="one or two that have an image, as 1,2")
     arguments.add_argument("--image", default="", help="REGISTRY/REPOSITORY; empty: the node's own")
@@ -34,7 +39,7 @@ def options():
 
 def chosen(args):
     wanted = [word for word in args.only.split(",") if word]
-    for act in KILLED if args.kill_operator else ACTS:
+    for act in SETS[args.acts]:
         # Without six brokers there is no place for the rest.
         if wanted and not any(word in act.name for word in wanted) and "scale" not in act.name:
             continue

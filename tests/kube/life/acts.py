@@ -145,8 +145,10 @@ def killed_at_every_step(act):
     return do
 
 
+SCALE_OUT = Act("scale 3 to 6", scale_out)
+
 ACTS = [
-    Act("scale 3 to 6", scale_out),
+    SCALE_OUT,
     Act("clients inside", clients_inside, restarts=0),
     Act("dynamic setting", dynamic_setting, restarts=0),
     Act("static setting", static_setting, restarts=3),

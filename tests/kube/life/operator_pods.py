@@ -60,6 +60,19 @@ class Operator:
 
         until(gone, is_there, 120)
 
+    def image_of(self, version):
+        """The image that it runs, in another version."""
+        return self.image().rsplit(":", 1)[0] + ":" + version
+
+    def image(self):
+        return self.namespace.get("deployment", NAME)["spec"]["template"]["spec"]["containers"][0]["image"]
+
+    def set_image(self, image):
+        self.namespace.kubectl("set", "image", f"deployment/{NAME}", f"*={image}")
+        self.namespace.kubectl(
+            "rollout", "status", f"deployment/{NAME}", "--timeout=120s", timeout=150
+        )
+
     @contextlib.contextmanager
     def killed_after_every_act(self, cluster):
         kills = Kills(self, cluster)

@@ -20,6 +20,9 @@ const RELIEF_TRIES: u32 = 20;
 /// After the last leadership is gone: time for clients to hear of it from this broker.
 const FAREWELL: Duration = Duration::from_millis(300);
 
+/// Tasks that end later than this after they were told are named in the log.
+const SOON: Duration = Duration::from_secs(3);
+
 impl Broker {
     /// Serves until a signal asks to stop, then stops in order.
     ///
@@ -92,8 +95,11 @@ impl Broker {
         self.last.cancel();
         self.tasks.begin_shutdown();
         self.state.quorum.shutdown().await;
-        if let Err(late) = self.tasks.drain(deadline).await {
-            tracing::warn!(%late, "some tasks did not end in time");
+        if let Err(slow) = self.tasks.drain(deadline.min(SOON)).await {
+            tracing::info!(running = slow.names.join(", "), "tasks have not ended yet");
+            if let Err(late) = self.tasks.drain(deadline).await {
+                tracing::warn!(%late, "some tasks did not end in time");
+            }
         }
         let state = std::sync::Arc::clone(&self.state);
         let closing = tokio::task::spawn_blocking(move || state.environment().store.close());

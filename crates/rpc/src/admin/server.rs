@@ -18,6 +18,7 @@ use tonic::transport::server::Connected;
 
 use super::{AdminServer, AdminService};
 use crate::limits::ADMIN_BYTES;
+use crate::server::{asked_once, within_farewell};
 use crate::{Options, Server};
 
 /// Operators, a few people, monitoring.
@@ -53,10 +54,11 @@ pub async fn serve<T: AdminService>(
     let service = AdminServer::new(service)
         .max_decoding_message_size(ADMIN_BYTES)
         .max_encoding_message_size(ADMIN_BYTES);
-    Server::builder(&Options::default())
+    let (asked, told) = asked_once(shutdown);
+    let serving = Server::builder(&Options::default())
         .add_service(service)
-        .serve_with_incoming_shutdown(incoming(listener, tls, cluster), shutdown)
-        .await
+        .serve_with_incoming_shutdown(incoming(listener, tls, cluster), asked);
+    within_farewell(serving, told).await
 }
 
 /// The connections that showed a certificate with a role.

@@ -143,3 +143,21 @@ async fn raw_frames_pass_whole_up_to_the_limit() {
     let result = async { client.replicate(open).await?.into_inner().message().await }.await;
     assert!(result.is_err(), "a frame above the limit went through");
 }
+
+/// Seen on a busy cluster: a broker that stopped waited its whole grace period for a stream of a peer.
+#[tokio::test]
+async fn a_stream_that_a_peer_leaves_open_does_not_hold_the_servers_end() {
+    let server = Loopback::start(None).await;
+    let peer = address(server.address);
+    let channel = channels().get(&peer, Class::Replication).expect("address");
+    let mut client = limits::replication_client(channel);
+    // The echo ends when its stream does, and this one never does.
+    let endless = tokio_stream::iter([Bytes::from_static(b"x")]).chain(tokio_stream::pending());
+    let mut open = Request::new(endless);
+    loopback::identity().introduce(open.metadata_mut());
+    let mut echoed = client.replicate(open).await.expect("stream").into_inner();
+    let first = echoed.message().await.expect("frame");
+    assert_eq!(first, Some(Bytes::from_static(b"x")));
+    let ended = tokio::time::timeout(Duration::from_mins(1), server.stop()).await;
+    assert!(ended.is_ok(), "the server waits for a stream of a peer");
+}
