@@ -99,7 +99,7 @@ def node_lost(life):
         until("the loss is seen", lambda: not life.watchers.all_in_sync(), 60)
         until("every partition has a leader", life.all_led, 60)
         life.note("leaders_s")
-        time.sleep(15)
+        time.sleep(10)
     finally:
         life.nodes("node-start", node)
     life.whole()
@@ -112,7 +112,7 @@ def zone_cut_off(life):
         until("the loss is seen", lambda: not life.watchers.all_in_sync(), 60)
         until("every partition has a leader", life.all_led, 60)
         life.note("leaders_s")
-        time.sleep(15)
+        time.sleep(10)
     finally:
         life.nodes("zone-heal", "b")
     life.whole()

@@ -13,15 +13,6 @@ use crate::{BrokerName, ServiceView, ValidCluster, ValidZone};
 /// before it is killed.
 const SHUTDOWN_SPARE_S: i64 = 10;
 
-/// What a broker keeps free unless it is told otherwise.
-const DEFAULT_RESERVE: u64 = 1 << 30;
-
-/// The least that it can be told.
-const LEAST_RESERVE: u64 = 16 << 20;
-
-/// The setting of that.
-const RESERVE: &str = "holdfast.disk.reserve.bytes";
-
 /// Both files of a broker: `broker.properties` and its own. `None` while the address of any broker is
 /// missing: files that belong together change together.
 pub fn configuration(
@@ -138,11 +129,6 @@ fn own_text(
             format!("{}:{RPC_PORT}", broker.host),
         ),
     ]);
-    // A small disk cannot spare what a large one keeps free. Zones may have disks of their own.
-    let reserve = (zone.storage_bytes / 10).max(LEAST_RESERVE);
-    if reserve < DEFAULT_RESERVE && !cluster.static_settings.contains_key(RESERVE) {
-        settings.insert(RESERVE.to_owned(), reserve.to_string());
-    }
     if cluster.parked.contains(&broker.id) {
         settings.insert("holdfast.parked".to_owned(), "true".to_owned());
     }

@@ -190,7 +190,7 @@ pub(super) const KEYS: &[Key] = &[
         "holdfast.disk.reserve.bytes",
         "disk_reserve_bytes",
         |c, v| set(&mut c.disk_reserve_bytes, v, &((16 << 20)..=(1 << 50))),
-        "Free bytes on the data disk below which writes are refused",
+        "Free bytes on the data disk below which writes are refused; a tenth of the disk at most",
     ),
     key(
         "num.network.threads",
