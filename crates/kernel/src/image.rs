@@ -13,7 +13,7 @@ use holdfast_model::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use change::{CHANGE_FORMAT, Change, ChangeBatch};
+pub use change::{CHANGE_FORMAT, Change, ChangeBatch, change_format};
 pub use permit::{
     MAX_PERMIT_BROKERS, MAX_PERMIT_HOLDER, MAX_PERMIT_REASON, MAX_PERMIT_TOPICS,
     PERMIT_FEATURE_LEVEL, PERMIT_HISTORY, PermitBroker, PermitEnd, PermitId, PermitOutcome,

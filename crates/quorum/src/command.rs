@@ -7,6 +7,8 @@ use holdfast_kernel::image::{CHANGE_FORMAT, ChangeBatch};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::storage;
+
 /// A batch of changes in its written form. It stays bytes until it is applied: a broker stores and
 /// forwards entries of a newer format than it can apply.
 #[derive(Clone, PartialEq, Eq)]
@@ -28,6 +30,16 @@ pub(crate) enum Error {
     Newer { found: u16 },
     #[error("changes cannot be read: {0}")]
     Unreadable(#[from] rmp_serde::decode::Error),
+}
+
+impl Error {
+    /// What it means for the log that holds the command.
+    pub(crate) fn in_the_log(self, what: String) -> storage::Error {
+        match self {
+            Self::Newer { found } => storage::Error::Newer { what, found },
+            Self::Unreadable(error) => storage::Error::damaged(what, error.to_string()),
+        }
+    }
 }
 
 /// Read first: the changes of a newer format need not parse.

@@ -24,6 +24,8 @@ mod members;
 #[path = "../../../fuzz/src/mutate.rs"]
 mod mutate;
 mod network;
+#[cfg(test)]
+mod newer_versions;
 mod node;
 mod observer;
 mod options;

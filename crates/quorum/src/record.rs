@@ -22,15 +22,30 @@ fn checksum(key: &[u8], format: u8, payload: &[u8]) -> u32 {
 
 /// Frames bytes for a key.
 pub(crate) fn seal(key: &[u8], payload: &[u8]) -> Vec<u8> {
+    seal_as(FORMAT, key, payload)
+}
+
+/// Frames bytes for a key, in a format that the caller counts by itself.
+pub(crate) fn seal_as(format: u8, key: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut value = Vec::with_capacity(HEAD + payload.len());
-    value.push(FORMAT);
-    value.extend_from_slice(&checksum(key, FORMAT, payload).to_le_bytes());
+    value.push(format);
+    value.extend_from_slice(&checksum(key, format, payload).to_le_bytes());
     value.extend_from_slice(payload);
     value
 }
 
 /// The bytes that were framed for a key.
 pub(crate) fn open<'a>(what: &str, key: &[u8], value: &'a [u8]) -> Result<&'a [u8], Error> {
+    open_up_to(FORMAT, what, key, value)
+}
+
+/// The bytes that were framed for a key, in a format up to one that the caller knows.
+pub(crate) fn open_up_to<'a>(
+    newest: u8,
+    what: &str,
+    key: &[u8],
+    value: &'a [u8],
+) -> Result<&'a [u8], Error> {
     let Some((head, payload)) = value.split_at_checked(HEAD) else {
         return Err(Error::damaged(what, format!("only {} bytes", value.len())));
     };
@@ -39,10 +54,10 @@ pub(crate) fn open<'a>(what: &str, key: &[u8], value: &'a [u8]) -> Result<&'a [u
     if stored != checksum(key, format, payload) {
         return Err(Error::damaged(what, "checksum does not match"));
     }
-    if format != FORMAT {
+    if format == 0 || format > newest {
         return Err(Error::Newer {
             what: what.to_owned(),
-            found: format,
+            found: format.into(),
         });
     }
     Ok(payload)
@@ -50,9 +65,12 @@ pub(crate) fn open<'a>(what: &str, key: &[u8], value: &'a [u8]) -> Result<&'a [u
 
 /// Encodes and frames a value for a key.
 pub(crate) fn encode<T: Serialize>(key: &[u8], value: &T) -> Result<Vec<u8>, Error> {
-    let payload =
-        rmp_serde::to_vec_named(value).map_err(|error| Error::Unwritable(error.to_string()))?;
-    Ok(seal(key, &payload))
+    Ok(seal(key, &named(value)?))
+}
+
+/// A value in MessagePack with field names.
+pub(crate) fn named<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
+    rmp_serde::to_vec_named(value).map_err(|error| Error::Unwritable(error.to_string()))
 }
 
 /// The value that was framed for a key.
@@ -61,7 +79,11 @@ pub(crate) fn decode<T: DeserializeOwned>(
     key: &[u8],
     value: &[u8],
 ) -> Result<T, Error> {
-    let payload = open(what, key, value)?;
+    read(what, open(what, key, value)?)
+}
+
+/// The value of framed bytes.
+pub(crate) fn read<T: DeserializeOwned>(what: &str, payload: &[u8]) -> Result<T, Error> {
     rmp_serde::from_slice(payload).map_err(|error| Error::damaged(what, error.to_string()))
 }
 

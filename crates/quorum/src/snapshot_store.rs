@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use holdfast_kernel::image::ClusterImage;
+use holdfast_kernel::image::{ClusterImage, PERMIT_FEATURE_LEVEL};
 use holdfast_rpc::limits::SNAPSHOT_BYTES;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,19 @@ use crate::storage::Error;
 
 /// Under which "key" a snapshot's bytes are framed: the same on every broker, as they travel.
 pub(crate) const FRAME: &[u8] = b"image";
+
+/// The newest format of a snapshot that this build reads.
+const FORMAT: u8 = 2;
+
+/// The format of a snapshot of an image. Like that of changes it keeps a program that knows feature
+/// level 1 alone from going on at a higher one.
+fn format(image: &ClusterImage) -> u8 {
+    if image.feature_level < PERMIT_FEATURE_LEVEL {
+        1
+    } else {
+        FORMAT
+    }
+}
 
 /// Writes, publishes and reads snapshots. Its calls block.
 #[derive(Debug)]
@@ -37,7 +50,8 @@ struct Body {
 
 /// The image in its written form, checksum included.
 pub(crate) fn encode(image: &ClusterImage) -> Result<Bytes, Error> {
-    let bytes = record::encode(FRAME, &BodyRef { image })?;
+    let payload = record::named(&BodyRef { image })?;
+    let bytes = record::seal_as(format(image), FRAME, &payload);
     if bytes.len() > SNAPSHOT_BYTES {
         let text = format!(
             "snapshot of {} bytes, at most {SNAPSHOT_BYTES}",
@@ -50,7 +64,8 @@ pub(crate) fn encode(image: &ClusterImage) -> Result<Bytes, Error> {
 
 /// The image of a snapshot.
 pub(crate) fn decode(bytes: &[u8]) -> Result<ClusterImage, Error> {
-    let body: Body = record::decode("snapshot", FRAME, bytes)?;
+    let payload = record::open_up_to(FORMAT, "snapshot", FRAME, bytes)?;
+    let body: Body = record::read("snapshot", payload)?;
     Ok(body.image)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use holdfast_kernel::image::{ChangeBatch, ClusterImage};
+use holdfast_kernel::image::{ChangeBatch, ClusterImage, FEATURE_LEVEL};
 use openraft::storage::{RaftStateMachine, Snapshot};
 use openraft::{EntryPayload, RaftSnapshotBuilder};
 
@@ -43,7 +43,9 @@ impl StateMachine {
             applied_bytes,
         };
         if let Some((meta, data)) = machine.snapshots.load()? {
-            machine.replace(meta, snapshot_store::decode(&data)?);
+            let image = snapshot_store::decode(&data)?;
+            check_level(&image)?;
+            machine.replace(meta, image);
         }
         Ok(machine)
     }
@@ -73,10 +75,10 @@ impl StateMachine {
                         .fetch_add(command.len() as u64, Ordering::Relaxed);
                     // A committed entry that this broker cannot apply must not be skipped: its
                     // image would differ from the others'.
-                    let batch = command.decode().map_err(|error| {
-                        Error::damaged(format!("log entry {}", entry.log_id), error.to_string())
-                    })?;
+                    let what = format!("log entry {}", entry.log_id);
+                    let batch = command.decode().map_err(|error| error.in_the_log(what))?;
                     applied = apply_batch(&mut image, &batch)?;
+                    check_level(&image)?;
                     if applied {
                         batches.push(Arc::new(batch));
                     }
@@ -92,6 +94,15 @@ impl StateMachine {
             self.publication.publish(&self.image, Some(&batches));
         }
         Ok(outcomes)
+    }
+}
+
+/// An image of a newer level may hold what this version does not see. It must not go on with it: it
+/// would vote, and could become a controller that decides without what it does not see.
+fn check_level(image: &ClusterImage) -> Result<(), Error> {
+    match image.feature_level {
+        level if level > FEATURE_LEVEL => Err(Error::Level { level }),
+        _ => Ok(()),
     }
 }
 
@@ -141,6 +152,7 @@ impl RaftStateMachine<RaftTypes> for StateMachine {
         let stored = meta.clone();
         let image = blocking(move || {
             let image = snapshot_store::decode(&snapshot)?;
+            check_level(&image)?;
             snapshots.save(stored, &snapshot)?;
             Ok(image)
         });

@@ -1,5 +1,6 @@
 //! How the quorum's storage fails.
 
+use holdfast_kernel::image::FEATURE_LEVEL;
 use openraft::{AnyError, ErrorSubject, ErrorVerb, StorageIOError};
 
 use crate::keyspace::KeyspaceError;
@@ -23,7 +24,16 @@ pub enum Error {
         /// Which value.
         what: String,
         /// Its format.
-        found: u8,
+        found: u16,
+    },
+    /// The cluster writes what this version may not be able to read.
+    #[error(
+        "the cluster is at feature level {level} and this version knows up to {FEATURE_LEVEL}: run a \
+         newer version"
+    )]
+    Level {
+        /// The level of the cluster.
+        level: u32,
     },
     /// The disk failed.
     #[error(transparent)]

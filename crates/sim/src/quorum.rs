@@ -8,7 +8,7 @@ use std::time::Duration;
 use holdfast_kernel::controller::{
     Command, Controller, ControllerOptions, Draft, HeartbeatAnswer, Outcome, QuorumView,
 };
-use holdfast_kernel::image::{CHANGE_FORMAT, Change, ChangeBatch, ClusterImage, FEATURE_LEVEL};
+use holdfast_kernel::image::{Change, ChangeBatch, ClusterImage, FEATURE_LEVEL, change_format};
 use holdfast_model::{BrokerEpoch, BrokerId, Monotonic, ReplicaId, TopicPartition};
 
 use crate::Time;
@@ -95,7 +95,7 @@ impl Quorum {
         let level = std::iter::once(Change::SetFeatureLevel(FEATURE_LEVEL));
         let changes = level.chain(disks.iter().map(|disk| Change::Admit(*disk)));
         let batch = ChangeBatch {
-            format: CHANGE_FORMAT,
+            format: change_format(FEATURE_LEVEL),
             decided_on: self.image.version,
             changes: changes.collect(),
         };

@@ -3,7 +3,7 @@
 use holdfast_model::{BrokerId, TopicPartition};
 
 use crate::image::{
-    BrokerRecord, CHANGE_FORMAT, Change, ChangeBatch, ClusterImage, PartitionRecord, PermitStage,
+    BrokerRecord, Change, ChangeBatch, ClusterImage, PartitionRecord, PermitStage, change_format,
 };
 
 /// An image under change. Later decisions of the same batch see the earlier ones.
@@ -89,7 +89,7 @@ impl Draft {
     /// The quorum entry with all changes.
     pub fn into_batch(self, decided_on: u64) -> ChangeBatch {
         ChangeBatch {
-            format: CHANGE_FORMAT,
+            format: change_format(self.image.feature_level),
             decided_on,
             changes: self.changes,
         }

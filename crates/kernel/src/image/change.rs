@@ -7,7 +7,9 @@ use holdfast_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{BrokerRecord, PartitionRecord, PermitId, PermitOutcome, PermitRecord};
+use super::{
+    BrokerRecord, PERMIT_FEATURE_LEVEL, PartitionRecord, PermitId, PermitOutcome, PermitRecord,
+};
 
 /// One assignment. All decisions were made before; applying it needs none, so that brokers of two
 /// versions compute the same image.
@@ -82,7 +84,7 @@ pub enum Change {
 /// What one quorum entry carries: changes decided together on one image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeBatch {
-    /// Format of the changes; 1 today.
+    /// Format of the changes, see [`change_format`].
     pub format: u16,
     /// The image version that the decisions were made on. A batch decided on another version than
     /// the one it meets is skipped as a whole: its decisions may not hold there.
@@ -91,8 +93,21 @@ pub struct ChangeBatch {
     pub changes: Vec<Change>,
 }
 
-/// The format written today.
-pub const CHANGE_FORMAT: u16 = 1;
+/// The newest format that this build reads.
+pub const CHANGE_FORMAT: u16 = 2;
+
+/// The format of changes that leave the cluster at a feature level.
+///
+/// Level 1 was written by a program that did not compare the level in the image with its own. The
+/// number tells it at the very entry that raises the level that it must not go on: it would not see
+/// permits, and could become the controller.
+pub fn change_format(feature_level: u32) -> u16 {
+    if feature_level < PERMIT_FEATURE_LEVEL {
+        1
+    } else {
+        2
+    }
+}
 
 impl super::ClusterImage {
     /// Applies a committed batch; false if it was decided on another version and is skipped.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use holdfast_kernel::image::{CHANGE_FORMAT, Change, ChangeBatch, FEATURE_LEVEL};
+use holdfast_kernel::image::{Change, ChangeBatch, FEATURE_LEVEL, change_format};
 use holdfast_model::{BrokerId, Incarnation, ReplicaId};
 use holdfast_rpc::limits::formation_client;
 use holdfast_rpc::proto::{self, ConfirmReply, ConfirmRequest};
@@ -245,7 +245,7 @@ impl Founder {
         // The disks that formed the cluster may register; every other one waits for admission.
         changes.extend(self.quorum.voters().into_iter().map(Change::Admit));
         let batch = ChangeBatch {
-            format: CHANGE_FORMAT,
+            format: change_format(FEATURE_LEVEL),
             decided_on: 0,
             changes,
         };

@@ -55,3 +55,16 @@ fn a_program_that_does_not_know_the_level_in_force_does_not_register() {
     assert_eq!(refusal(&outcome), ErrorCode::UnsupportedVersion);
     assert_eq!(office.image.brokers, before);
 }
+
+#[test]
+fn what_a_cluster_of_level_one_agrees_on_is_written_as_level_one_reads_it() {
+    let mut office = at_level_one();
+    let mut draft = Draft::new(&office.image);
+    draft.put(Change::SetNextProducerId(7));
+    assert_eq!(draft.clone().into_batch(0).format, 1);
+    // The entry that raises the level is the first that level 1 refuses.
+    Controller::raise_feature_level(&mut draft, 2);
+    assert_eq!(draft.into_batch(0).format, 2);
+    raise(&mut office, 2);
+    assert_eq!(Draft::new(&office.image).into_batch(0).format, 2);
+}
