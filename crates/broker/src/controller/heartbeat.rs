@@ -6,10 +6,10 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use holdfast_kernel::controller::{Command, Failure, Outcome, Registration};
-use holdfast_kernel::image::ClusterImage;
+use holdfast_kernel::image::{BrokerRecord, ClusterImage};
 use holdfast_model::{BrokerEpoch, BrokerId, Clock, ErrorCode, ReplicaId};
 use holdfast_quorum::{Phase, Quorum};
-use holdfast_rpc::proto::{ControllerError, HeartbeatRequest};
+use holdfast_rpc::proto::{ControllerError, HeartbeatReply, HeartbeatRequest};
 use holdfast_rpc::{Address, Channels, Probe};
 use holdfast_runtime::Probes;
 use tokio::sync::watch;
@@ -220,10 +220,23 @@ impl Heartbeats {
                 }
             }
             Ok(reply) if reply.report_wanted => self.report_logs().await,
+            Ok(reply) if known.is_some_and(|record| self.must_say_again(record, &reply)) => {
+                self.report_logs().await;
+            }
             Ok(_) => {}
             Err(error) => tracing::debug!(%error, "heartbeat"),
         }
         false
+    }
+
+    /// Whether the image lacks what this process said of its program, because an older version was
+    /// the controller then, and the present one would keep it. Without it the feature level could
+    /// not be raised before this broker starts once more.
+    fn must_say_again(&self, record: &BrokerRecord, reply: &HeartbeatReply) -> bool {
+        let said = &self.registration;
+        reply.max_feature_level > 0
+            && (&record.version, record.max_feature_level)
+                != (&said.version, said.max_feature_level)
     }
 
     /// Tells a controller that has to elect where the logs here end. It asks again if it is not told.

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use holdfast_kernel::controller::{Command, HeartbeatAnswer};
+use holdfast_kernel::image::FEATURE_LEVEL;
 use holdfast_model::BrokerEpoch;
 use holdfast_quorum::Quorum;
 use holdfast_rpc::proto::controller_server::Controller;
@@ -126,6 +127,7 @@ impl Controller for ControllerService {
             fenced,
             image_version,
             report_wanted: report,
+            max_feature_level: FEATURE_LEVEL,
         }))
     }
 

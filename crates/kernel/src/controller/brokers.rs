@@ -56,7 +56,9 @@ impl Controller {
             if old.incarnation == registration.incarnation {
                 let repeated = registration.start == old.start;
                 if repeated && registration.process == old.process {
-                    // The answer to an earlier try was lost, or its report with a controller.
+                    // The answer to an earlier try was lost, or its report with a controller, or a
+                    // controller of an older version did not write down all of it.
+                    Self::complete(draft, old, registration);
                     self.take_report(registration, old.epoch);
                     return Outcome::Registered(old.epoch);
                 }
@@ -99,6 +101,19 @@ impl Controller {
         }
         self.take_report(registration, epoch);
         Outcome::Registered(epoch)
+    }
+
+    /// A controller of an older version keeps of a registration what it knows, and of a record that
+    /// it changes too. What the process says of its program is put back.
+    fn complete(draft: &mut Draft, old: &BrokerRecord, registration: &Registration) {
+        if (&old.version, old.max_feature_level)
+            != (&registration.version, registration.max_feature_level)
+        {
+            draft.change_broker(old.id, |record| {
+                record.version.clone_from(&registration.version);
+                record.max_feature_level = registration.max_feature_level;
+            });
+        }
     }
 
     fn take_report(&mut self, registration: &Registration, epoch: BrokerEpoch) {

@@ -57,6 +57,31 @@ fn a_program_that_does_not_know_the_level_in_force_does_not_register() {
 }
 
 #[test]
+fn a_version_forgotten_by_an_older_controller_is_put_back_when_the_process_says_it_again() {
+    let mut office = at_level_one();
+    let before = office.broker(2).clone();
+    // What a controller of level 1 makes of a record that it changes.
+    let mut forgotten = before.clone();
+    (forgotten.version, forgotten.max_feature_level) = (String::new(), 1);
+    office.image.apply(&Change::PutBroker(forgotten));
+    assert_eq!(
+        refusal(&raise(&mut office, 2)),
+        ErrorCode::FeatureUpdateFailed
+    );
+
+    let mut again = registration(2, 1, 1, before.process);
+    again.version.clone_from(&before.version);
+    let again = Command::Register(again);
+    office.ask(&again);
+    assert_eq!(*office.broker(2), before, "the same registration goes on");
+    let mut draft = Draft::new(&office.image);
+    office.controller.decide(&mut draft, &again, office.now);
+    let changes = draft.into_batch(0).changes;
+    assert!(changes.is_empty(), "said once more: {changes:?}");
+    assert_eq!(raise(&mut office, 2), Outcome::FeatureLevel(2));
+}
+
+#[test]
 fn what_a_cluster_of_level_one_agrees_on_is_written_as_level_one_reads_it() {
     let mut office = at_level_one();
     let mut draft = Draft::new(&office.image);
