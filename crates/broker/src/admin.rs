@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use futures::stream::BoxStream;
 use holdfast_kernel::controller::Failure;
+use holdfast_kernel::image::ClusterImage;
 use holdfast_model::ErrorCode;
 use holdfast_rpc::admin::AdminService;
 use holdfast_rpc::proto::admin::{
@@ -68,6 +69,20 @@ fn refusal(failure: &Failure) -> Status {
             Status::invalid_argument(message)
         }
         _other => Status::failed_precondition(message),
+    }
+}
+
+impl AdminApi {
+    /// The same where the controller may run an older version. It cannot read the command then, and
+    /// does not say why nothing comes of it; what this broker's image has against it does.
+    fn refusal_or(
+        &self,
+        failure: &Failure,
+        by_image: impl FnOnce(&ClusterImage) -> Option<Failure>,
+    ) -> Status {
+        let unanswered = failure.code == ErrorCode::NotController;
+        let known = unanswered.then(|| by_image(&self.state.quorum.image()));
+        refusal(known.flatten().as_ref().unwrap_or(failure))
     }
 }
 

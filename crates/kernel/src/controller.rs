@@ -28,8 +28,9 @@ pub use command::{
     NewTopic, Outcome, Registration, ReplicaReport, TopicCreated, TopicReference,
 };
 pub use draft::Draft;
+pub use features::brokers_behind;
 pub use isr::is_final;
-pub use permit::{PermitObstacle, PermitRequest, QuorumView};
+pub use permit::{PermitObstacle, PermitRequest, QuorumView, below_permit_level};
 pub use sessions::{HeartbeatAnswer, Sessions};
 pub use topics::is_topic_name;
 

@@ -1,6 +1,6 @@
 //! The restart permit, as it is asked for and shown.
 
-use holdfast_kernel::controller::{Command, Outcome, PermitRequest};
+use holdfast_kernel::controller::{Command, Outcome, PermitRequest, below_permit_level};
 use holdfast_kernel::image::{
     MAX_PERMIT_BROKERS, MAX_PERMIT_HOLDER, MAX_PERMIT_REASON, MAX_PERMIT_TOPICS, PermitEnd,
     PermitId, PermitPurpose, PermitRecord, PermitStage,
@@ -12,7 +12,7 @@ use holdfast_rpc::proto::admin::{
     Permit, PermitBroker, PermitStage as ShownStage,
 };
 
-use super::{AdminApi, odd, refusal};
+use super::{AdminApi, odd};
 
 /// After how long an unused permit runs out if nothing is said.
 const TTL_MS: u64 = 600_000;
@@ -108,7 +108,7 @@ impl AdminApi {
                 permit: None,
                 obstacles: obstacles.iter().map(ToString::to_string).collect(),
             }),
-            Outcome::Failed(failure) => Err(refusal(&failure)),
+            Outcome::Failed(failure) => Err(self.refusal_or(&failure, below_permit_level)),
             other => Err(odd(&other)),
         }
     }
@@ -124,7 +124,7 @@ impl AdminApi {
                 permit: Some(shown(&record)),
             }),
             Outcome::PermitEnded(_) => Ok(EndPermitReply { permit: None }),
-            Outcome::Failed(failure) => Err(refusal(&failure)),
+            Outcome::Failed(failure) => Err(self.refusal_or(&failure, below_permit_level)),
             other => Err(odd(&other)),
         }
     }

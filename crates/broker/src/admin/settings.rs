@@ -1,6 +1,8 @@
 //! Settings of all brokers, and the feature level.
 
-use holdfast_kernel::controller::{AlterConfig, Command, ConfigOperation, ConfigResource, Outcome};
+use holdfast_kernel::controller::{
+    AlterConfig, Command, ConfigOperation, ConfigResource, Outcome, brokers_behind,
+};
 use holdfast_rpc::Status;
 use holdfast_rpc::proto::admin::{
     ChangeSettingsReply, ChangeSettingsRequest, RaiseFeatureLevelReply,
@@ -48,7 +50,9 @@ impl AdminApi {
             .await
         {
             Outcome::FeatureLevel(level) => Ok(RaiseFeatureLevelReply { level }),
-            Outcome::Failed(failure) => Err(refusal(&failure)),
+            Outcome::Failed(failure) => {
+                Err(self.refusal_or(&failure, |image| brokers_behind(image, level)))
+            }
             other => Err(odd(&other)),
         }
     }

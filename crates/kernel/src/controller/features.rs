@@ -3,7 +3,7 @@
 use holdfast_model::ErrorCode;
 
 use super::{Controller, Draft, Failure, Outcome};
-use crate::image::{BrokerRecord, Change, FEATURE_LEVEL};
+use crate::image::{BrokerRecord, Change, ClusterImage, FEATURE_LEVEL};
 
 /// Brokers that one refusal names.
 const NAMED: usize = 20;
@@ -27,19 +27,24 @@ impl Controller {
                 format!("the controller knows feature levels up to {FEATURE_LEVEL}, not {level}"),
             );
         }
-        let behind: Vec<&BrokerRecord> = image
-            .brokers
-            .values()
-            .filter(|broker| broker.max_feature_level < level)
-            .collect();
-        if !behind.is_empty() {
-            return refuse(ErrorCode::FeatureUpdateFailed, sentence(&behind, level));
+        if let Some(failure) = brokers_behind(image, level) {
+            return Outcome::Failed(failure);
         }
         if level > present {
             draft.put(Change::SetFeatureLevel(level));
         }
         Outcome::FeatureLevel(level)
     }
+}
+
+/// Why a level cannot be raised yet: registered brokers that do not know it.
+pub fn brokers_behind(image: &ClusterImage, level: u32) -> Option<Failure> {
+    let brokers = image.brokers.values();
+    let behind: Vec<&BrokerRecord> = brokers
+        .filter(|broker| broker.max_feature_level < level)
+        .collect();
+    let refused = || Failure::new(ErrorCode::FeatureUpdateFailed, sentence(&behind, level));
+    (!behind.is_empty()).then(refused)
 }
 
 fn sentence(behind: &[&BrokerRecord], level: u32) -> String {

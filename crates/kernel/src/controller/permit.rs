@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use holdfast_model::{BrokerId, Monotonic, ReplicaId};
 use serde::{Deserialize, Serialize};
 
+pub use grant::below_permit_level;
 pub use obstacle::PermitObstacle;
 
 use super::Controller;

@@ -207,17 +207,23 @@ fn again(
     Outcome::Permit(record)
 }
 
+/// Why no permit can be written at the cluster's feature level.
+pub fn below_permit_level(image: &ClusterImage) -> Option<Failure> {
+    let refused = || {
+        let text = format!(
+            "restart permits need feature level {PERMIT_FEATURE_LEVEL} and the cluster is at {}; \
+             raise it once every broker runs a version that knows it",
+            image.feature_level
+        );
+        Failure::new(ErrorCode::UnsupportedVersion, text)
+    };
+    (image.feature_level < PERMIT_FEATURE_LEVEL).then(refused)
+}
+
 /// What a request must be whatever the state of the cluster.
 fn check(image: &ClusterImage, request: &PermitRequest) -> Result<(), Failure> {
-    if image.feature_level < PERMIT_FEATURE_LEVEL {
-        return Err(Failure::new(
-            ErrorCode::UnsupportedVersion,
-            format!(
-                "restart permits need feature level {PERMIT_FEATURE_LEVEL} and the cluster is at {}; \
-                 raise it once every broker runs a version that knows it",
-                image.feature_level
-            ),
-        ));
+    if let Some(failure) = below_permit_level(image) {
+        return Err(failure);
     }
     let invalid = |message: String| Err(Failure::new(ErrorCode::InvalidRequest, message));
     if request.brokers.is_empty() || request.brokers.len() > MAX_PERMIT_BROKERS {
