@@ -17,7 +17,7 @@ FAULT ?= kill
 CARGO_WITH = lib="$$(.ci/rocksdb)" && ROCKSDB_LIB_DIR="$$lib" ROCKSDB_STATIC=1
 
 .DEFAULT_GOAL := help
-.PHONY: help needs build dev test sim bench-failover bench-produce bench-start fmt lint
+.PHONY: help needs build dev test test-versions sim bench-failover bench-produce bench-start fmt lint
 .PHONY: kube-test kube-up kube-down kube-status kube-node-kill kube-node-start
 
 help: ## Say what there is
@@ -57,6 +57,9 @@ dev: build ## Run three brokers on this machine; BASE_PORT and BROKERS change th
 
 test: needs ## Run the tests
 	tests/run
+
+test-versions: needs ## Roll the version before to this one and back, with real processes; open old disks
+	tests/versions/run
 
 sim: ## Simulate the cluster with faults; SEEDS=N runs N of them
 	$(CARGO_WITH) cargo run --release --locked --package holdfast-sim --bin holdfast-sim -- $(SEEDS)

@@ -16,8 +16,10 @@ use tokio::sync::{Mutex, MutexGuard};
 mod broker;
 mod disaster;
 mod ready;
+mod versions;
 
 pub use broker::Broker;
+pub use versions::{ports_around, previous_binary};
 
 use crate::power::{self, Disk};
 
@@ -96,22 +98,28 @@ impl Cluster {
     }
 
     async fn prepared_with(name: &str, storage: Storage, settings: &str) -> anyhow::Result<Self> {
+        let ports = (0..BROKERS).map(|_| Ok([free_port()?, free_port()?, free_port()?]));
+        let ports: Vec<[u16; 3]> = ports.collect::<anyhow::Result<_>>()?;
+        let mut cluster = Self::empty(name, &ports).await?;
+        cluster.prepare(&binary()?, &ports, storage, settings)?;
+        Ok(cluster)
+    }
+
+    /// A cluster of no brokers yet, and a client of those that will have these ports.
+    async fn empty(name: &str, ports: &[[u16; 3]]) -> anyhow::Result<Self> {
         let turn = TURN.lock().await;
-        let binary = binary()?;
         let dir = std::env::temp_dir().join(format!("holdfast-{name}-{}", std::process::id()));
         if dir.exists() {
             fs::remove_dir_all(&dir)?;
         }
         fs::create_dir_all(&dir)?;
-        let ports = (0..BROKERS).map(|_| Ok([free_port()?, free_port()?, free_port()?]));
-        let ports: Vec<[u16; 3]> = ports.collect::<anyhow::Result<_>>()?;
         let bootstrap: Vec<String> = ports
             .iter()
             .map(|[clients, ..]| format!("127.0.0.1:{clients}"))
             .collect();
         let client = Client::new(&bootstrap.join(","), Options::default())?;
-        let mut cluster = Self {
-            binary: binary.clone(),
+        Ok(Self {
+            binary: binary()?,
             dir,
             brokers: Vec::new(),
             disks: Vec::new(),
@@ -119,9 +127,7 @@ impl Cluster {
             clock: SystemClock::new(),
             passed: false,
             _turn: turn,
-        };
-        cluster.prepare(&binary, &ports, storage, settings)?;
-        Ok(cluster)
+        })
     }
 
     fn prepare(

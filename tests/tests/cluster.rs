@@ -25,3 +25,5 @@ mod replaced_disks;
 mod retention;
 #[path = "cluster/stops.rs"]
 mod stops;
+#[path = "cluster/versions.rs"]
+mod versions;

@@ -20,7 +20,7 @@ pub struct Broker {
     log: PathBuf,
     client_address: String,
     rpc_address: String,
-    admin_port: u16,
+    ports: [u16; 3],
     process: Option<Child>,
 }
 
@@ -33,7 +33,7 @@ impl Broker {
             log: home.join("log"),
             client_address: format!("127.0.0.1:{}", ports[0]),
             rpc_address: format!("127.0.0.1:{}", ports[1]),
-            admin_port: ports[2],
+            ports,
             process: None,
         }
     }
@@ -47,7 +47,17 @@ impl Broker {
     }
 
     pub(super) fn admin_port(&self) -> u16 {
-        self.admin_port
+        self.ports[2]
+    }
+
+    /// For clients, for brokers, for probes.
+    pub(super) fn ports(&self) -> [u16; 3] {
+        self.ports
+    }
+
+    /// From its next start on it is another program.
+    pub(super) fn set_binary(&mut self, binary: &Path) {
+        binary.clone_into(&mut self.binary);
     }
 
     pub(super) fn pid(&self) -> Option<u32> {
@@ -72,6 +82,7 @@ impl Broker {
             .arg(&self.config)
             // A broker would take it for a misspelt setting and say so.
             .env_remove("HOLDFAST_BIN")
+            .env_remove("HOLDFAST_PREVIOUS_BIN")
             .env_remove("HOLDFAST_SEED")
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

@@ -66,6 +66,7 @@ impl Cluster {
             .args(args)
             .args(["--bootstrap", &self.bootstrap()])
             .env_remove("HOLDFAST_BIN")
+            .env_remove("HOLDFAST_PREVIOUS_BIN")
             .env_remove("HOLDFAST_SEED")
             .output()?;
         let said = String::from_utf8_lossy(&output.stderr);

@@ -28,7 +28,11 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) async fn start(name: &str, storage: Storage) -> Self {
-        let cluster = Cluster::start(name, storage).await.unwrap();
+        Self::on(Cluster::start(name, storage).await.unwrap()).await
+    }
+
+    /// Load on a cluster that serves.
+    pub(crate) async fn on(cluster: Cluster) -> Self {
         cluster.create_topic(TOPIC, PARTITIONS).await.unwrap();
         let recipe = |name: &str, codec| Recipe {
             name: name.to_owned(),
