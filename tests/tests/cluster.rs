@@ -15,6 +15,8 @@ mod damage;
 mod kills;
 #[path = "cluster/lost_majority.rs"]
 mod lost_majority;
+#[path = "cluster/old_disks.rs"]
+mod old_disks;
 #[path = "cluster/pauses.rs"]
 mod pauses;
 #[path = "cluster/power_cuts.rs"]
