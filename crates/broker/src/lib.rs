@@ -14,6 +14,11 @@ pub mod admission;
 pub mod answer_memory;
 pub mod controller;
 pub mod environment;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+#[path = "../../../tests/versions/golden.rs"]
+mod golden_bytes;
 pub mod handlers;
 pub mod image_follower;
 pub mod metrics;
@@ -21,6 +26,8 @@ pub mod metrics;
 #[path = "../../../fuzz/src/mutate.rs"]
 mod mutate;
 pub mod net;
+#[cfg(test)]
+mod newer_versions;
 pub mod partition;
 pub mod partitions;
 pub mod pipeline;

@@ -14,6 +14,11 @@ mod contacts;
 mod error;
 pub mod formation;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
+#[path = "../../../tests/versions/golden.rs"]
+mod golden_bytes;
+#[cfg(test)]
 mod hostile_bytes;
 mod keys;
 mod keyspace;

@@ -11,13 +11,14 @@ use openraft::{CommittedLeaderId, EntryPayload};
 use serde::Serialize;
 
 use crate::command::Command;
+use crate::keyspace::Keyspace;
 use crate::node::{Entry, LogId, NodeId, SnapshotMeta};
 use crate::publication::Publication;
 use crate::sim_disk::SimDisk;
 use crate::snapshot_store::{self, SnapshotStore};
 use crate::state_machine::StateMachine;
 use crate::storage::Error;
-use crate::{payload, record};
+use crate::{payload, record, recovery};
 
 #[derive(Serialize)]
 struct NewerBatch<'a> {
@@ -87,7 +88,7 @@ fn a_newer_format_is_refused_by_name_before_its_changes_are_read() {
 }
 
 fn machine(disk: &Arc<SimDisk>) -> Result<StateMachine, Error> {
-    let snapshots = SnapshotStore::open(Arc::clone(disk) as _)?;
+    let snapshots = SnapshotStore::open(Arc::clone(disk) as Arc<dyn Keyspace>)?;
     let (publication, bytes) = (
         Publication::new(ClusterImage::default()),
         Arc::new(AtomicU64::new(0)),
@@ -135,8 +136,12 @@ async fn a_snapshot_of_a_level_beyond_this_version_is_not_installed_nor_started_
     assert!(error.to_string().contains("feature level"), "{error}");
     machine(&disk).expect("nothing was stored");
 
-    let snapshots = SnapshotStore::open(Arc::clone(&disk) as _).expect("open");
+    let snapshots = SnapshotStore::open(Arc::clone(&disk) as Arc<dyn Keyspace>).expect("open");
     snapshots.save(meta, &data).expect("saved");
     let error = machine(&disk).expect_err("beyond");
+    assert!(matches!(error, Error::Level { level } if level == FEATURE_LEVEL + 1));
+    // Nor does a recovery make a plan of it, which would lack what this version does not see.
+    let keyspace = disk as Arc<dyn Keyspace>;
+    let error = recovery::read(&keyspace).expect_err("beyond");
     assert!(matches!(error, Error::Level { level } if level == FEATURE_LEVEL + 1));
 }

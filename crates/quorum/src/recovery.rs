@@ -16,7 +16,7 @@ use crate::keys::{self, entry};
 use crate::keyspace::Keyspace;
 use crate::node::{Entry, LogId, Membership, NodeId, Peer, SnapshotMeta, Vote};
 use crate::snapshot_store::{self, SnapshotStore};
-use crate::storage::Error;
+use crate::storage::{Error, check_level};
 
 /// Entries read from disk at a time.
 const SCAN: usize = 256;
@@ -104,11 +104,10 @@ fn apply(image: &mut ClusterImage, membership: &mut Membership, entry: Entry) ->
         EntryPayload::Membership(members) => *membership = Membership::new(Some(id), members),
         EntryPayload::Normal(command) => {
             let what = || format!("log entry {id}");
-            let batch = command
-                .decode()
-                .map_err(|error| Error::damaged(what(), error.to_string()))?;
+            let batch = command.decode().map_err(|error| error.in_the_log(what()))?;
             std::panic::catch_unwind(AssertUnwindSafe(|| image.apply_batch(&batch)))
                 .map_err(|_logged| Error::damaged(what(), "invariant broken"))?;
+            check_level(image)?;
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ use crate::keys::snapshot::{self, CHUNK_BYTES, Head};
 use crate::keyspace::Keyspace;
 use crate::node::SnapshotMeta;
 use crate::record;
-use crate::storage::Error;
+use crate::storage::{Error, check_level};
 
 /// Under which "key" a snapshot's bytes are framed: the same on every broker, as they travel.
 pub(crate) const FRAME: &[u8] = b"image";
@@ -62,10 +62,11 @@ pub(crate) fn encode(image: &ClusterImage) -> Result<Bytes, Error> {
     Ok(bytes.into())
 }
 
-/// The image of a snapshot.
+/// The image of a snapshot, of a level that this version knows.
 pub(crate) fn decode(bytes: &[u8]) -> Result<ClusterImage, Error> {
     let payload = record::open_up_to(FORMAT, "snapshot", FRAME, bytes)?;
     let body: Body = record::read("snapshot", payload)?;
+    check_level(&body.image)?;
     Ok(body.image)
 }
 

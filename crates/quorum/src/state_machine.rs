@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use holdfast_kernel::image::{ChangeBatch, ClusterImage, FEATURE_LEVEL};
+use holdfast_kernel::image::{ChangeBatch, ClusterImage};
 use openraft::storage::{RaftStateMachine, Snapshot};
 use openraft::{EntryPayload, RaftSnapshotBuilder};
 
@@ -13,7 +13,7 @@ use crate::command::Outcome;
 use crate::node::{Entry, LogId, Membership, RaftTypes, SnapshotMeta, StorageError};
 use crate::publication::Publication;
 use crate::snapshot_store::{self, SnapshotStore};
-use crate::storage::{Error, blocking};
+use crate::storage::{Error, blocking, check_level};
 
 /// The image and how far it is applied. It lives in memory; a start rebuilds it from the last
 /// snapshot and the log.
@@ -43,9 +43,7 @@ impl StateMachine {
             applied_bytes,
         };
         if let Some((meta, data)) = machine.snapshots.load()? {
-            let image = snapshot_store::decode(&data)?;
-            check_level(&image)?;
-            machine.replace(meta, image);
+            machine.replace(meta, snapshot_store::decode(&data)?);
         }
         Ok(machine)
     }
@@ -97,15 +95,6 @@ impl StateMachine {
     }
 }
 
-/// An image of a newer level may hold what this version does not see. It must not go on with it: it
-/// would vote, and could become a controller that decides without what it does not see.
-fn check_level(image: &ClusterImage) -> Result<(), Error> {
-    match image.feature_level {
-        level if level > FEATURE_LEVEL => Err(Error::Level { level }),
-        _ => Ok(()),
-    }
-}
-
 /// Turns a broken invariant of the image into an error that ends the quorum, and the process after
 /// it: openraft would otherwise wait for the panicked task for ever.
 fn apply_batch(image: &mut ClusterImage, batch: &ChangeBatch) -> Result<bool, Error> {
@@ -152,7 +141,6 @@ impl RaftStateMachine<RaftTypes> for StateMachine {
         let stored = meta.clone();
         let image = blocking(move || {
             let image = snapshot_store::decode(&snapshot)?;
-            check_level(&image)?;
             snapshots.save(stored, &snapshot)?;
             Ok(image)
         });

@@ -1,6 +1,6 @@
 //! How the quorum's storage fails.
 
-use holdfast_kernel::image::FEATURE_LEVEL;
+use holdfast_kernel::image::{ClusterImage, FEATURE_LEVEL};
 use openraft::{AnyError, ErrorSubject, ErrorVerb, StorageIOError};
 
 use crate::keyspace::KeyspaceError;
@@ -65,6 +65,16 @@ impl Error {
     fn into_openraft(self, verb: ErrorVerb) -> StorageError {
         tracing::error!(error = %self, "metadata storage failed");
         StorageIOError::new(ErrorSubject::Store, verb, AnyError::new(&self)).into()
+    }
+}
+
+/// An image of a newer level may hold what this version does not see. It must not go on with it: it
+/// would vote, could become a controller that decides without what it does not see, and would drop it
+/// from whatever it writes.
+pub(crate) fn check_level(image: &ClusterImage) -> Result<(), Error> {
+    match image.feature_level {
+        level if level > FEATURE_LEVEL => Err(Error::Level { level }),
+        _ => Ok(()),
     }
 }
 

@@ -1,5 +1,8 @@
 //! Channels against real servers on loopback ports.
 
+mod golden;
+#[path = "../../../../tests/versions/golden.rs"]
+mod golden_bytes;
 mod loopback;
 
 use std::net::SocketAddr;
