@@ -61,8 +61,10 @@ test: needs ## Run the tests
 test-versions: needs ## Roll the version before to this one and back, with real processes; open old disks
 	tests/versions/run
 
-sim: ## Simulate the cluster with faults; SEEDS=N runs N of them
+sim: ## Simulate the cluster and the operator with faults; SEEDS=N runs N of each
 	$(CARGO_WITH) cargo run --release --locked --package holdfast-sim --bin holdfast-sim -- $(SEEDS)
+	$(CARGO_WITH) cargo run --release --locked --package holdfast-operator-sim \
+		--bin holdfast-operator-sim -- $(SEEDS)
 
 bench-failover: build ## Measure failover under load; TRIALS=N, FAULT=kill, pause or stop
 	tests/setup

@@ -37,6 +37,12 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("sim", &["kernel", "model"]),
+    (
+        "operator-sim",
+        &[
+            "api", "model", "operator", "planner", "rpc", "security", "sim",
+        ],
+    ),
     ("tests", &["client", "kernel", "model", "wire"]),
 ];
 

@@ -3,21 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_model::{BrokerId, Clock, ClusterId};
-use holdfast_rpc::admin::Admin;
-use holdfast_rpc::{Address, Request, Response, Status, call};
-use holdfast_security::{Authority, Role, Tls, UnixTime, server_name_of_broker};
+use holdfast_model::{Clock, ClusterId};
+use holdfast_security::{Authority, Role, Tls, UnixTime};
 
 use crate::error::Error;
-
-/// The port of the admin API in every pod.
-const PORT: u16 = 9392;
-
-/// How long a broker has to answer a question. One that is alive does in milliseconds.
-const ASK_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long a broker has to do something: the controller may have to be asked, and topics be made.
-const ACT_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::outside::{Answer, BrokerApi, Outside};
 
 /// How long the operator's own certificate is valid; a new one is made at two thirds of that.
 const LIFE: Duration = Duration::from_hours(24);
@@ -27,13 +17,14 @@ const LIFE: Duration = Duration::from_hours(24);
 pub(crate) struct Access {
     cluster: ClusterId,
     tls: Arc<Tls>,
+    outside: Arc<dyn Outside>,
 }
 
 /// One broker that can be asked. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Door {
     pub(crate) broker: i32,
-    client: Admin,
+    api: Arc<dyn BrokerApi>,
 }
 
 impl Access {
@@ -42,7 +33,7 @@ impl Access {
         cluster: ClusterId,
         authority: &Authority,
         trusted: &str,
-        clock: &Arc<dyn Clock>,
+        (clock, outside): (&Arc<dyn Clock>, &Arc<dyn Outside>),
         now: UnixTime,
     ) -> Result<Self, Error> {
         let request = holdfast_security::Request {
@@ -56,6 +47,7 @@ impl Access {
         Ok(Self {
             cluster,
             tls: Arc::new(tls),
+            outside: Arc::clone(outside),
         })
     }
 
@@ -66,51 +58,22 @@ impl Access {
 
     /// The broker at an address. It connects when it is first asked, and trusts no other broker there.
     pub(crate) fn door(&self, broker: i32, host: &str) -> Result<Door, Error> {
-        let client = holdfast_rpc::admin::connect(
-            &Address::new(host, PORT),
-            Arc::clone(&self.tls.client),
-            server_name_of_broker(self.cluster, BrokerId(broker)),
-            ASK_TIMEOUT,
-        )
-        .map_err(|source| Error::Broker { broker, source })?;
-        Ok(Door { broker, client })
+        let api = self.outside.broker(&self.tls, self.cluster, broker, host);
+        let api = api.map_err(|source| Error::Broker { broker, source })?;
+        Ok(Door { broker, api })
     }
 }
 
 impl Door {
-    /// Asks a question.
-    pub(crate) async fn ask<T, F>(&self, question: impl FnOnce(Admin) -> F) -> Result<T, Error>
-    where
-        F: Future<Output = Result<Response<T>, Status>>,
-    {
-        self.within(ASK_TIMEOUT, question).await
-    }
-
-    /// Asks for something to be done.
-    pub(crate) async fn act<T, F>(&self, wish: impl FnOnce(Admin) -> F) -> Result<T, Error>
-    where
-        F: Future<Output = Result<Response<T>, Status>>,
-    {
-        self.within(ACT_TIMEOUT, wish).await
-    }
-
-    async fn within<T, F>(
+    /// Asks for an answer, or for something to be done.
+    pub(crate) async fn ask<T>(
         &self,
-        deadline: Duration,
-        ask: impl FnOnce(Admin) -> F,
-    ) -> Result<T, Error>
-    where
-        F: Future<Output = Result<Response<T>, Status>>,
-    {
-        let answer = call(deadline, ask(self.client.clone())).await;
+        question: impl FnOnce(&dyn BrokerApi) -> Answer<T>,
+    ) -> Result<T, Error> {
+        let answer = question(self.api.as_ref()).await;
         answer.map_err(|source| Error::Broker {
             broker: self.broker,
             source,
         })
     }
-}
-
-/// A question as the transport wants it.
-pub(crate) fn request<T>(message: T) -> Request<T> {
-    Request::new(message)
 }

@@ -12,6 +12,7 @@ mod words;
 
 use holdfast_api::{MessageCluster, RecordedAct};
 use holdfast_planner::Act;
+use holdfast_planner::planted::Planted;
 use kube::Resource;
 
 use crate::cache::ClusterKey;
@@ -70,6 +71,9 @@ impl Scene<'_> {
                 Err(error) => {
                     self.report(act, &error).await;
                     outcome.failure.get_or_insert(error);
+                    if self.context.planted == Planted::FirstFailureEndsAll {
+                        break;
+                    }
                 }
             }
         }

@@ -32,18 +32,30 @@ pub(crate) async fn reconcile(
     resource: Arc<Guarded<MessageCluster>>,
     context: Arc<Context>,
 ) -> Result<Action, Error> {
+    let again = look_at(resource, context).await?;
+    Ok(again.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// The same, and when to look again if nothing changes before.
+///
+/// # Errors
+/// As [`reconcile`].
+pub(crate) async fn look_at(
+    resource: Arc<Guarded<MessageCluster>>,
+    context: Arc<Context>,
+) -> Result<Option<Duration>, Error> {
     let resource = match &resource.0 {
         Ok(resource) => resource,
         Err(invalid) => {
             let (metadata, error) = (&invalid.metadata, &invalid.error);
             invalid::report(&context, "MessageCluster", metadata, error).await?;
-            return Ok(Action::await_change());
+            return Ok(None);
         }
     };
     let metadata = &resource.metadata;
     // Its children go with it, by their owner; its data and its identity stay.
     if metadata.deletion_timestamp.is_some() {
-        return Ok(Action::await_change());
+        return Ok(None);
     }
     context.leadership.check()?;
     let key = ClusterKey::new(
@@ -62,6 +74,7 @@ pub(crate) async fn reconcile(
     };
     let operator = Operator {
         version: holdfast_model::VERSION.to_owned(),
+        planted: context.planted,
     };
     let mut decision = decide(resource, &look.observed, &operator, &check);
     let scene = Scene {
@@ -79,7 +92,7 @@ pub(crate) async fn reconcile(
     say(&context, &key, resource, &after).await?;
     match failure {
         Some(failure) => Err(failure),
-        None => Ok(Action::requeue(next_look(&key, &decision))),
+        None => Ok(Some(next_look(&key, &decision))),
     }
 }
 

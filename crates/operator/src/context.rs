@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use holdfast_api::{MessageCluster, MessageTopic, RecordedAct};
 use holdfast_model::{Clock, Monotonic};
+use holdfast_planner::planted::Planted;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::core::DeserializeGuard;
@@ -16,6 +17,7 @@ use crate::cache::ClusterKey;
 use crate::events::Events;
 use crate::lease::Leadership;
 use crate::metrics::OperatorMetrics;
+use crate::outside::Outside;
 use crate::watch::Caches;
 
 /// A resource of ours, or what is known of one that cannot be read.
@@ -24,6 +26,7 @@ pub(crate) type Guarded<K> = DeserializeGuard<K>;
 /// What all reconciles share.
 pub(crate) struct Context {
     pub(crate) client: Client,
+    pub(crate) outside: Arc<dyn Outside>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) leadership: Leadership,
     pub(crate) caches: Arc<Caches>,
@@ -35,6 +38,8 @@ pub(crate) struct Context {
     pub(crate) memory: Mutex<BTreeMap<ClusterKey, Remembered>>,
     /// Resources that cannot be read, and the version of which that was said.
     pub(crate) unreadable: Mutex<BTreeMap<String, String>>,
+    /// The bug planted in this operator: none.
+    pub(crate) planted: Planted,
 }
 
 /// What is remembered of a cluster. All of it can be forgotten: it is found again.
@@ -46,6 +51,8 @@ pub(crate) struct Remembered {
     pub(crate) was_looked_at: bool,
     /// The permit that was asked for last and refused, and why.
     pub(crate) refused: Option<(BTreeSet<i32>, Vec<String>)>,
+    /// The permit that was got last.
+    pub(crate) permit: Option<u64>,
     /// What its Secrets held.
     pub(crate) certificates: Option<Certificates>,
     /// The newest acts, for a status that is written while the cache shows an older one.

@@ -54,7 +54,7 @@ impl Leadership {
     }
 
     /// It was renewed by a request that began then.
-    fn renewed(&self, asked_at: Monotonic) {
+    pub(crate) fn renewed(&self, asked_at: Monotonic) {
         let until = asked_at.plus(RENEW_DEADLINE);
         self.until.store(until.0, Ordering::SeqCst);
     }

@@ -13,10 +13,9 @@ mod storage_class;
 use std::collections::BTreeMap;
 
 use holdfast_api::MessageCluster;
-use holdfast_model::ClusterId;
-use holdfast_planner::{ClaimView, Identity, ObjectKey, Observed};
+use holdfast_planner::planted::Planted;
+use holdfast_planner::{ClaimView, Identity, ObjectKey, Observed, PermitView};
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::admin::{Access, Door};
 use crate::cache::ClusterKey;
@@ -55,7 +54,7 @@ pub(crate) async fn look(
     resource: &MessageCluster,
 ) -> Result<Look, Error> {
     let mut observed = cached(&context.caches, key, resource)?;
-    observed.fresh_cluster_id = ClusterId(Uuid::new_v4()).to_string();
+    observed.fresh_cluster_id = context.outside.fresh_cluster_id().to_string();
     let access = certificates::look(context, key, resource, &mut observed).await?;
     let door = match access {
         Some(access) => ask(context, key, &access, &mut observed).await,
@@ -160,7 +159,14 @@ async fn ask(
     }
     let door = match found {
         Some((door, reply)) => {
-            observed.cluster = Some(process::cluster(reply, remembered.refused));
+            let mut view = process::cluster(reply, remembered.refused);
+            let forgotten = |permit: &&mut PermitView| Some(permit.id) != remembered.permit;
+            if context.planted == Planted::PermitKnownByMemory
+                && let Some(permit) = view.permit.as_mut().filter(forgotten)
+            {
+                "somebody".clone_into(&mut permit.holder);
+            }
+            observed.cluster = Some(view);
             Some(door)
         }
         None => None,

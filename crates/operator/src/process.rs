@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use holdfast_api::{MessageCluster, MessageTopic};
 use holdfast_model::{Clock, SystemClock};
+use holdfast_planner::planted::Planted;
 use holdfast_runtime::{Class, Metrics, Probes, Tasks, admin_http, signals};
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector;
@@ -22,6 +23,7 @@ use crate::events::Events;
 use crate::lease::{Keeper, Leadership};
 use crate::metrics::OperatorMetrics;
 use crate::options::Options;
+use crate::outside::Network;
 use crate::topic;
 use crate::watch::{Caches, Reach, Seen, follow_resources, queue, related};
 
@@ -167,6 +169,7 @@ fn start(
     }
     let context = Arc::new(Context {
         client: reach.client.clone(),
+        outside: Arc::new(Network),
         clock,
         leadership,
         caches: Arc::clone(&caches),
@@ -176,6 +179,7 @@ fn start(
         metrics,
         memory: parking_lot::Mutex::default(),
         unreadable: parking_lot::Mutex::default(),
+        planted: Planted::None,
     });
     let (forgetful, api) = (Arc::clone(&context), reach.api());
     let watch = follow_resources(api, clusters_writer, wake_cluster, move |seen| match seen {

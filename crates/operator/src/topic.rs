@@ -9,7 +9,6 @@ use std::time::Duration;
 use holdfast_api::{
     ConditionStatus, DeletionPolicy, MessageTopic, MessageTopicStatus, condition_types, validate,
 };
-use holdfast_rpc::admin::Admin;
 use holdfast_rpc::proto::admin::{DeleteTopicRequest, EnsureTopicRequest, Topic};
 use kube::Api;
 use kube::api::{Patch, PatchParams};
@@ -17,7 +16,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use serde_json::json;
 
-use crate::admin::{Door, request};
+use crate::admin::Door;
 use crate::cache::ClusterKey;
 use crate::context::{Context, Guarded};
 use crate::error::Error;
@@ -127,8 +126,7 @@ impl One<'_> {
             replicas: spec.replicas,
             settings: spec.settings.clone().into_iter().collect(),
         };
-        let ask = |mut client: Admin| async move { client.ensure_topic(request(wish)).await };
-        Ok(match door.act(ask).await {
+        Ok(match door.ask(|broker| broker.ensure_topic(wish)).await {
             Ok(reply) => Ok(reply.topic.unwrap_or_default()),
             Err(error) => Err(Verdict::of(&error)),
         })
@@ -172,8 +170,7 @@ impl One<'_> {
             };
             self.context.leadership.check()?;
             let wish = DeleteTopicRequest { name };
-            let ask = |mut client: Admin| async move { client.delete_topic(request(wish)).await };
-            if let Err(error) = door.act(ask).await {
+            if let Err(error) = door.ask(|broker| broker.delete_topic(wish)).await {
                 let verdict = Verdict::of(&error);
                 let pause = verdict.pause();
                 self.say(&verdict, None).await?;

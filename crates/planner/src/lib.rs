@@ -23,6 +23,7 @@ mod digest;
 mod identity;
 mod observed;
 mod plan;
+pub mod planted;
 mod valid;
 
 pub use act::{Act, Object, ObjectKey, PermitPurpose};

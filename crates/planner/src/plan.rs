@@ -29,6 +29,7 @@ mod volumes;
 
 use holdfast_api::MessageCluster;
 
+use crate::planted::Planted;
 use crate::{Act, Decision, Finding, Observed, Step, StepKind, Urgency, ValidCluster};
 use approval::Allowed;
 pub use conditions::conditions;
@@ -41,6 +42,8 @@ use permit::Round;
 pub struct Operator {
     /// Its version: brokers of a cluster that names none get it when the cluster is made.
     pub version: String,
+    /// The bug planted in it.
+    pub planted: Planted,
 }
 
 /// A step, and what it would do now if it may.
@@ -104,13 +107,14 @@ pub fn decide(
         Err(findings) => return nothing(resource, observed, findings),
     };
     let mut findings = Vec::new();
-    let (cluster, kept) = match scale_in::without(resource, &asked, observed, check) {
+    let (mut cluster, kept) = match scale_in::without(resource, &asked, observed, check) {
         Ok((cluster, kept, finding)) => {
             findings.extend(finding);
             (cluster, kept)
         }
         Err(findings) => return nothing(resource, observed, findings),
     };
+    cluster.planted = operator.planted;
     let look = Look::new(&cluster, observed, &kept);
     findings.extend(look.foreign());
     decided(&look, &standing, findings)
@@ -123,7 +127,7 @@ fn decided(look: &Look<'_>, standing: &Standing, mut findings: Vec<Finding>) -> 
     let mut draft = works(look, standing, Allowed::EVERYTHING, &mut Vec::new());
     draft.sort_by_key(|work| work.step.kind);
     let hash = approval::hash(look, &draft);
-    let allowed = approval::allowed(&look.cluster.spec, &hash);
+    let allowed = approval::allowed(look.cluster, &hash);
     let mut works = works(look, standing, allowed, &mut findings);
     works.sort_by_key(|work| work.step.kind);
     let under_permit = permit::acts(look, &mut works, allowed, &mut findings);

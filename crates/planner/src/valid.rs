@@ -17,6 +17,7 @@ pub(crate) use addresses::Addresses;
 pub(crate) use spread::even_shares;
 
 use crate::build::{configuration, names};
+use crate::planted::Planted;
 use crate::{Finding, Identity, SetView, ZoneRange};
 
 /// A zone of a valid cluster.
@@ -83,6 +84,8 @@ pub struct ValidCluster {
     pub dynamic_settings: BTreeMap<String, String>,
     /// Brokers that shall be parked.
     pub parked: BTreeSet<i32>,
+    /// The bug planted in what is made of it.
+    pub planted: Planted,
 }
 
 impl ValidCluster {
@@ -121,6 +124,7 @@ impl ValidCluster {
                 .filter(|broker| broker.mode == BrokerMode::Parked)
                 .map(|broker| broker.id)
                 .collect(),
+            planted: Planted::None,
             spec,
         };
         let refused = cluster

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_planner::PermitPurpose;
-use holdfast_rpc::admin::Admin;
 use holdfast_rpc::proto::admin::{
     AcquirePermitRequest, AdmitDiskRequest, ChangeSettingsRequest, EndPermitRequest,
     RaiseFeatureLevelRequest,
 };
 
 use super::{Done, Scene};
-use crate::admin::{Door, request};
+use crate::admin::Door;
 use crate::error::Error;
 use crate::events::Happening;
 
@@ -38,8 +37,7 @@ impl Scene<'_> {
             port: port.into(),
             replace: false,
         };
-        let ask = |mut client: Admin| async move { client.admit_disk(request(wish)).await };
-        let reply = self.door()?.act(ask).await?;
+        let reply = self.door()?.ask(|broker| broker.admit_disk(wish)).await?;
         Ok(if reply.newly_admitted {
             Done::All
         } else {
@@ -63,12 +61,16 @@ impl Scene<'_> {
             ttl_ms: 0,
             force: false,
         };
-        let ask = |mut client: Admin| async move { client.acquire_permit(request(wish)).await };
-        let reply = self.door()?.act(ask).await?;
+        let reply = self
+            .door()?
+            .ask(|broker| broker.acquire_permit(wish))
+            .await?;
         let observed = self.look.observed.cluster.as_ref();
         if let Some(permit) = reply.permit {
-            self.context
-                .remember(self.key, |memory| memory.refused = None);
+            self.context.remember(self.key, |memory| {
+                memory.refused = None;
+                memory.permit = Some(permit.id);
+            });
             let known = observed.and_then(|cluster| cluster.permit.as_ref());
             let is_new = known.is_none_or(|known| known.id != permit.id);
             return Ok(if is_new { Done::All } else { Done::Nothing });
@@ -96,8 +98,7 @@ impl Scene<'_> {
             holder: self.holder(),
             force: false,
         };
-        let ask = |mut client: Admin| async move { client.end_permit(request(wish)).await };
-        self.door()?.act(ask).await?;
+        self.door()?.ask(|broker| broker.end_permit(wish)).await?;
         Ok(Done::All)
     }
 
@@ -106,16 +107,17 @@ impl Scene<'_> {
         settings: &BTreeMap<String, Option<String>>,
     ) -> Result<Done, Error> {
         let wish = changed(settings);
-        let ask = |mut client: Admin| async move { client.change_settings(request(wish)).await };
-        self.door()?.act(ask).await?;
+        self.door()?
+            .ask(|broker| broker.change_settings(wish))
+            .await?;
         Ok(Done::All)
     }
 
     pub(super) async fn raise_feature_level(&self, level: u32) -> Result<Done, Error> {
         let wish = RaiseFeatureLevelRequest { level };
-        let ask =
-            |mut client: Admin| async move { client.raise_feature_level(request(wish)).await };
-        self.door()?.act(ask).await?;
+        self.door()?
+            .ask(|broker| broker.raise_feature_level(wish))
+            .await?;
         Ok(Done::All)
     }
 }

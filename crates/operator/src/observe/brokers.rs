@@ -2,13 +2,11 @@
 
 use futures::future::join_all;
 use holdfast_planner::{Lifecycle, PodPhase, ProcessView};
-use holdfast_rpc::proto::admin::{
-    DescribeBrokerRequest, DescribeClusterReply, DescribeClusterRequest,
-};
+use holdfast_rpc::proto::admin::DescribeClusterReply;
 
 use super::pod::PodRow;
 use super::process;
-use crate::admin::{Access, Door, request};
+use crate::admin::{Access, Door};
 use crate::error::Error;
 
 /// A broker that answered.
@@ -52,12 +50,7 @@ pub(super) async fn processes(
 
 async fn answer(door: Result<Door, Error>) -> Result<Answer, Error> {
     let door = door?;
-    let question = |mut client: holdfast_rpc::admin::Admin| async move {
-        client
-            .describe_broker(request(DescribeBrokerRequest {}))
-            .await
-    };
-    let view = process::process(door.ask(question).await?);
+    let view = process::process(door.ask(|broker| broker.describe_broker()).await?);
     Ok(Answer { door, view })
 }
 
@@ -82,12 +75,7 @@ pub(super) fn in_order(answers: &[Answer], last: Option<i32>) -> Vec<Door> {
 /// The first answer that comes from a controller.
 pub(super) async fn cluster(doors: Vec<Door>) -> Option<(Door, DescribeClusterReply)> {
     for door in doors {
-        let question = |mut client: holdfast_rpc::admin::Admin| async move {
-            client
-                .describe_cluster(request(DescribeClusterRequest {}))
-                .await
-        };
-        match door.ask(question).await {
+        match door.ask(|broker| broker.describe_cluster()).await {
             Ok(reply) if !reply.stale && reply.controller.is_some() => return Some((door, reply)),
             Ok(_without_controller) => {}
             Err(error) => tracing::debug!(%error, "a broker does not know the cluster"),

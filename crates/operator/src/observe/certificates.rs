@@ -76,7 +76,8 @@ pub(super) async fn look(
 fn access(context: &Context, id: ClusterId, kept: &Kept, now: UnixTime) -> Option<Access> {
     let trusted = kept.brokers.get(AUTHORITY)?;
     let access = authority(id, &kept.authority).and_then(|authority| {
-        let access = |authority| Access::new(id, &authority, trusted, &context.clock, now);
+        let outside = (&context.clock, &context.outside);
+        let access = |authority| Access::new(id, &authority, trusted, outside, now);
         authority.map(access).transpose()
     });
     access.unwrap_or_else(|error| {

@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::service::port_name;
 use super::{labels, names};
+use crate::planted::Planted;
 use crate::{ValidCluster, ValidZone};
 
 /// Brokers among themselves.
@@ -47,10 +48,15 @@ pub(super) fn template(cluster: &ValidCluster, zone: &ValidZone) -> PodTemplateS
     let mut pod_labels = pod.labels.clone();
     // Ours win: Services and the set itself select by them.
     pod_labels.extend(labels::of_zone(cluster, zone));
+    let mut annotations = pod.annotations.clone();
+    if cluster.planted == Planted::RestartsWhenScaled {
+        let brokers = cluster.spec.replicas.to_string();
+        annotations.insert("holdfast.io/brokers".to_owned(), brokers);
+    }
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(pod_labels),
-            annotations: labels::unless_empty(pod.annotations.clone()),
+            annotations: labels::unless_empty(annotations),
             ..ObjectMeta::default()
         }),
         spec: Some(spec(cluster, zone)),

@@ -15,6 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::pod::DATA_VOLUME;
 use super::{labels, names, object, pod, wish};
+use crate::planted::Planted;
 use crate::{Object, ValidCluster, ValidZone};
 
 /// A zone's StatefulSet.
@@ -25,7 +26,11 @@ pub fn stateful_set(cluster: &ValidCluster, zone: &ValidZone) -> Object {
         labels::WISH_ANNOTATION,
         &wish::wish(cluster, zone),
     )]));
-    let retain = || Some("Retain".to_owned());
+    let kept = match cluster.planted {
+        Planted::ClaimsGoWithTheirSet => "Delete",
+        _ => "Retain",
+    };
+    let retain = || Some(kept.to_owned());
     object(&StatefulSet {
         metadata,
         spec: Some(StatefulSetSpec {

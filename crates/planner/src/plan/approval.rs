@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_api::{
-    Approval, ClusterPlan, MessageClusterSpec, OperatorChanges, PlanState, PlanStep,
-};
+use holdfast_api::{Approval, ClusterPlan, OperatorChanges, PlanState, PlanStep};
 
 use super::steps::short;
 use super::{Look, Work};
-use crate::{Step, Urgency};
+use crate::planted::Planted;
+use crate::{Step, Urgency, ValidCluster};
 
 /// What may be carried out.
 #[derive(Clone, Copy, Debug)]
@@ -34,13 +33,15 @@ impl Allowed {
 }
 
 /// What the resource allows, given the plan's name.
-pub(super) fn allowed(spec: &MessageClusterSpec, hash: &str) -> Allowed {
+pub(super) fn allowed(cluster: &ValidCluster, hash: &str) -> Allowed {
+    let spec = &cluster.spec;
     let approved = !hash.is_empty() && spec.approved_plan.as_deref() == Some(hash);
     let automatic = spec.approval == Approval::Auto;
     let rolls_operator = spec.upgrade.operator_changes == OperatorChanges::Auto;
+    let unasked = cluster.planted == Planted::UpgradeNeedsNoApproval;
     Allowed {
         wish: !spec.paused && (approved || automatic),
-        operator: !spec.paused && (approved || (automatic && rolls_operator)),
+        operator: !spec.paused && (approved || (automatic && rolls_operator) || unasked),
     }
 }
 

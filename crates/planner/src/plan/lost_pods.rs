@@ -3,6 +3,7 @@
 
 use super::steps::step;
 use super::{Look, Work};
+use crate::planted::Planted;
 use crate::{Act, PodPhase, PodView, StepKind, Urgency};
 
 /// Removes what is left of them.
@@ -40,6 +41,9 @@ fn lost(look: &Look<'_>, pod: &PodView) -> bool {
         return false;
     };
     let nodes = &look.observed.nodes;
+    if look.cluster.planted == Planted::LostByTimeAlone {
+        return nodes.get(node).is_none_or(|node| !node.ready);
+    }
     let gone = !nodes.is_empty() && nodes.get(node).is_none_or(|node| node.out_of_service);
     gone && !pod.ready
         && pod.phase != PodPhase::Pending

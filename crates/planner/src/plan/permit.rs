@@ -10,6 +10,7 @@ use super::approval::Allowed;
 use super::roll::stop;
 use super::steps::{bounded, named};
 use super::{Look, Work};
+use crate::planted::Planted;
 use crate::{
     Act, ClusterView, Finding, PermitPurpose, PermitStage, PermitView, PodPhase, StepKind,
 };
@@ -48,6 +49,9 @@ pub(super) fn acts(
     let Some(view) = look.view else {
         return without_controller(look, &mut wanting, findings);
     };
+    if look.cluster.planted == Planted::RollsByItsCache {
+        return by_cache(look, &wanting);
+    }
     match &view.permit {
         None => ask(look, view, &mut wanting),
         Some(permit) if permit.holder == look.holder() => {
@@ -69,6 +73,16 @@ pub(super) fn acts(
             Vec::new()
         }
     }
+}
+
+/// As if pods that look ready were permission enough.
+fn by_cache(look: &Look<'_>, wanting: &[&mut Work]) -> Vec<Act> {
+    let mut pods = look.names.iter().filter_map(|name| look.pod(name.id));
+    let next = wanting.iter().flat_map(|work| &work.rounds).next();
+    let ready = next.filter(|_| pods.all(|pod| pod.ready && !pod.deleting));
+    let brokers = ready.iter().flat_map(|round| &round.brokers);
+    let stops = brokers.filter_map(|id| stop(look, *id, "all pods are ready"));
+    stops.collect()
 }
 
 /// Asks for the next permit. After a refusal it asks for the next group: first for the brokers of the
@@ -167,10 +181,19 @@ fn under(look: &Look<'_>, permit: &PermitView, wanting: &mut [&mut Work]) -> Vec
                 .is_some_and(|p| p.phase == PodPhase::Running && !p.deleting)
     };
     for (id, epoch) in &permit.brokers {
-        let stops = wanted.contains(id) && permit.stage == PermitStage::Granted;
+        let early = look.cluster.planted == Planted::DrainingCountsAsGranted;
+        let stops = wanted.contains(id) && (permit.stage == PermitStage::Granted || early);
         if stops && untouched(*id, *epoch) {
             acts.extend(stop(look, *id, &format!("permit {}", permit.id)));
         }
+    }
+    if look.cluster.planted == Planted::NextBeforeCaughtUp && acts.is_empty() {
+        let run = |id: &i32| look.pod(*id).is_some_and(|pod| pod.ready && !pod.deleting);
+        let back = permit.brokers.keys().all(run);
+        let next = wanted
+            .iter()
+            .find(|id| back && !permit.brokers.contains_key(*id));
+        acts.extend(next.and_then(|id| stop(look, *id, "the first run again")));
     }
     // Not needed any more: the wish was taken back, or its approval.
     let idle = permit

@@ -11,6 +11,7 @@ use super::permit::{Round, ours};
 use super::sets::{ZoneSet, towards};
 use super::steps::{named, step};
 use super::{Look, Work};
+use crate::planted::Planted;
 use crate::{Act, Finding, Lifecycle, PermitPurpose, PermitView, StepKind, Urgency};
 
 /// Which brokers of a zone do not run what they shall.
@@ -218,8 +219,13 @@ fn now(
 
 /// Deletes a broker's pod.
 pub(super) fn stop(look: &Look<'_>, id: i32, why: &str) -> Option<Act> {
+    let ordinal = holdfast_api::IDS_PER_ZONE + id % holdfast_api::IDS_PER_ZONE;
+    let name = match look.cluster.planted {
+        Planted::AddressesByOrdinal => ordinal,
+        _ => id,
+    };
     let pod = look
-        .pod(id)
+        .pod(name)
         .filter(|pod| !pod.deleting && !pod.uid.is_empty())?;
     Some(Act::DeletePod {
         name: pod.name.clone(),

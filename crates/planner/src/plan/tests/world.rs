@@ -117,6 +117,7 @@ impl World {
     pub(super) fn decide(&self) -> Decision {
         let operator = Operator {
             version: "1.0.0".to_owned(),
+            ..Operator::default()
         };
         decide(&self.resource, &self.observed, &operator, &|_| Ok(()))
     }
