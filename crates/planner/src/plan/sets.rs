@@ -77,8 +77,13 @@ impl<'a> ZoneSet<'a> {
         }
         let mut same_number = as_is.clone();
         same_number.replicas = set.replicas;
-        if build::is_applied(&build::stateful_set(cluster, &same_number), live) {
+        let same = build::stateful_set(cluster, &same_number);
+        if build::is_applied(&same, live) {
             return Change::None;
+        }
+        // It is to grow, too: what was written by hand is none of this operator's all the same.
+        if digest_of(live) == digest_of(&same.value) {
+            return Change::Edited;
         }
         if self.wish_agrees() {
             Change::Operator

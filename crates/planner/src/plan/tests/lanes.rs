@@ -27,6 +27,22 @@ fn a_set_that_was_edited_by_hand_is_applied_again_and_restarts_nothing() {
 }
 
 #[test]
+fn a_set_that_was_edited_by_hand_while_it_grows_is_no_change_of_the_operators() {
+    let mut world = World::settled();
+    world.edit_set("orders-b", |set| {
+        set["spec"]["template"]["spec"]["containers"][0]["image"] = json!("mine:latest");
+    });
+    world.edit(|spec| spec.replicas = 9);
+    let last = world.settle();
+    assert_eq!(last.plan.state, PlanState::Idle, "{:#?}", last.steps);
+    assert_eq!(world.serving(), 9);
+    assert!(world.deleted().is_empty(), "{:?}", world.deleted());
+    let set = &world.observed.children[&key("StatefulSet", "orders-b")];
+    let image = set["spec"]["template"]["spec"]["containers"][0]["image"].as_str();
+    assert!(image.is_some_and(|image| image.ends_with(":1.0.0")));
+}
+
+#[test]
 fn a_set_that_was_scaled_by_hand_gets_its_pods_back() {
     let mut world = World::settled();
     world.edit_set("orders-b", |set| set["spec"]["replicas"] = json!(1));
