@@ -5,7 +5,7 @@
 
 use holdfast_planner::ObjectKey;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Preconditions, PropagationPolicy};
 use kube::core::NamespaceResourceScope;
@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use super::{Done, Scene};
 use crate::error::{Error, is_not_found};
 use crate::kinds::Kind;
+use crate::observe::node_row;
 
 impl Scene<'_> {
     /// Deletes a child that is no longer wanted.
@@ -45,8 +46,18 @@ impl Scene<'_> {
         delete(&self.api::<Pod>(), name, &of(uid)).await
     }
 
-    /// Removes a pod whose node is gone: nobody is there to say that its processes have ended.
+    /// Removes a pod whose node is gone: nobody is there to say that its processes have ended. The
+    /// caches of nodes and of pods are filled by two watches, and that of nodes may be behind: so the
+    /// API server itself is asked for the node.
     pub(super) async fn remove_lost_pod(&self, name: &str, uid: &str) -> Result<Done, Error> {
+        let mut pods = self.look.observed.pods.values();
+        let node = pods.find(|pod| pod.uid == uid).and_then(|p| p.node.clone());
+        let node = node.ok_or_else(|| Error::Stale(format!("pod {name}")))?;
+        let nodes: Api<Node> = Api::all(self.context.client.clone());
+        let there = nodes.get_opt(&node).await?.and_then(node_row);
+        if there.is_some_and(|row| !row.value.is_out_of_service()) {
+            return Err(Error::Stale(format!("node {node}")));
+        }
         let params = DeleteParams {
             grace_period_seconds: Some(0),
             ..of(uid)

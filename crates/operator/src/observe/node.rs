@@ -49,6 +49,11 @@ pub(crate) fn row(node: Node) -> Option<Row<NodeRow>> {
 }
 
 impl NodeRow {
+    /// Whether a person said that it will not come back by itself.
+    pub(crate) fn is_out_of_service(&self) -> bool {
+        self.out_of_service
+    }
+
     /// As a cluster with this topology key sees it.
     pub(crate) fn view(&self, topology_key: &str) -> NodeView {
         NodeView {
