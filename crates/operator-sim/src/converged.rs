@@ -74,6 +74,13 @@ impl World {
         if cluster.settings.get("log.retention.ms").map(String::as_str) != retention {
             return Some(format!("log.retention.ms is not {retention:?}"));
         }
+        if let Some(id) = cluster
+            .members
+            .keys()
+            .find(|id| !cluster.is_caught_up(**id))
+        {
+            return Some(format!("broker {id} is not caught up"));
+        }
         if let Some(permit) = &cluster.permit {
             return Some(format!("a permit is left: {permit:?}"));
         }

@@ -62,9 +62,11 @@ impl World {
                 self.change(&name, |node| node.out_of_service = true);
                 "is said to be out of service"
             }
-            7 => {
-                self.change(&name, |node| node.vanished = !node.vanished);
-                "vanishes from the API server, or returns"
+            7 if !node.vanished => {
+                // Whoever made the machine has taken it away.
+                self.power_off(&name);
+                self.change(&name, |node| node.vanished = true);
+                "is gone"
             }
             _ => {
                 self.change(&name, |node| {

@@ -190,7 +190,7 @@ impl World {
         let Some((name, _)) = sets.get(chosen) else {
             return;
         };
-        self.all_may_restart();
+        self.oracle.allow_all();
         self.store.edit("statefulsets", name, |set| {
             set["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 1.into();
         });
@@ -239,6 +239,10 @@ impl World {
         self.wish.left = 0;
         self.wish.spec["replicas"] = self.wish.brokers.into();
         self.wish.spec["paused"] = false.into();
+        // While a replica stays away, others may not restart.
+        if let Some(spec) = self.wish.spec.as_object_mut() {
+            spec.remove("brokers");
+        }
         for node in self.nodes.values_mut() {
             *node = crate::machines::Node::new(&node.zone);
         }

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::oracle::Deed;
-use crate::store::{Kind, kind_of};
+use crate::store::{Kind, MANAGER, kind_of};
 use crate::wire::Call;
 use crate::world::World;
 
@@ -46,8 +46,9 @@ struct Target<'a> {
 
 fn target(path: &str) -> Option<Target<'_>> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    let space = parts.iter().position(|part| *part == "namespaces")?;
-    let rest = parts.get(space + 2..)?;
+    let space = parts.iter().position(|part| *part == "namespaces");
+    // What is in no namespace is named right after its version.
+    let rest = parts.get(space.map_or(2, |space| space + 2)..)?;
     Some(Target {
         kind: kind_of(rest.first()?)?,
         name: rest.get(1).copied(),
@@ -184,8 +185,7 @@ impl World {
             before: before.as_deref(),
             after: body,
         });
-        let manager = "holdfast-operator";
-        let value = self.store.apply(kind.plural, name, manager, body.clone());
+        let value = self.store.apply(kind.plural, name, MANAGER, body.clone());
         (200, self.whole(kind, &value))
     }
 

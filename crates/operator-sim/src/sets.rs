@@ -28,10 +28,14 @@ impl World {
     /// The StatefulSet controller looks at each set: `OnDelete`, all pods at once.
     pub fn tend_sets(&mut self) {
         for (name, set) in self.store.all("statefulsets") {
-            let newest = revision(&name, &set["spec"]["template"]);
-            let generation = set["metadata"]["generation"].clone();
-            let status = json!({ "observedGeneration": generation, "updateRevision": newest });
-            if set["status"] != status {
+            let generation = &set["metadata"]["generation"];
+            let seen = set["status"]["observedGeneration"] == *generation;
+            let newest = match set["status"]["updateRevision"].as_str() {
+                Some(known) if seen => known.to_owned(),
+                _ => revision(&name, &set["spec"]["template"]),
+            };
+            if !seen {
+                let status = json!({ "observedGeneration": generation, "updateRevision": newest });
                 self.store
                     .edit("statefulsets", &name, |set| set["status"] = status);
             }

@@ -11,6 +11,9 @@ pub const NAMESPACE: &str = "shop";
 /// The name of the one cluster.
 pub const CLUSTER: &str = "orders";
 
+/// The name under which operators apply.
+pub const MANAGER: &str = "holdfast-operator";
+
 /// A kind that the API server knows.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
@@ -192,6 +195,22 @@ impl Store {
             value: Arc::clone(value),
             gone,
         });
+    }
+
+    /// Applies once more what a manager applied last, but for a change.
+    pub fn apply_changed(
+        &mut self,
+        plural: &'static str,
+        name: &str,
+        manager: &str,
+        change: impl FnOnce(&mut Value),
+    ) {
+        let stored = self.objects.get(plural).and_then(|kind| kind.get(name));
+        let applied = stored.and_then(|stored| stored.applied.get(manager));
+        if let Some(mut wanted) = applied.cloned() {
+            change(&mut wanted);
+            self.apply(plural, name, manager, wanted);
+        }
     }
 
     /// Applies what a manager wants of an object on the server's side, over whatever others wrote:
