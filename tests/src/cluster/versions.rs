@@ -1,5 +1,6 @@
 //! Brokers of another version, and disks that one wrote.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -99,7 +100,7 @@ impl Cluster {
                 ("authority", "ca.crt"),
             ] {
                 let path = of(&name).join(file);
-                lines += &format!("admin_api.{key} = \"{}\"\n", path.display());
+                writeln!(lines, "admin_api.{key} = \"{}\"", path.display())?;
             }
             all.push((lines, address));
         }

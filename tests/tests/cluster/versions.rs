@@ -79,7 +79,7 @@ impl Mixed {
     /// Makes one broker after the other one of the other version.
     async fn roll(&mut self, to_present: bool, end: End) {
         for n in self.order().await {
-            println!("broker {n}: present version {to_present}");
+            eprintln!("broker {n}: present version {to_present}");
             self.end(n, end).await;
             self.load.progress().await;
             self.change(n, to_present);

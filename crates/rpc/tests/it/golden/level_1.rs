@@ -12,30 +12,30 @@ use super::{Sample, sample};
 
 const INCARNATION: u64 = 0xfeed_beef_0123_4567;
 
-fn envelope() -> Option<Envelope> {
-    Some(Envelope {
+fn envelope() -> Envelope {
+    Envelope {
         version: 1,
         cluster_id: Bytes::from_static(&[7; 16]),
         broker: 2,
         incarnation: INCARNATION,
         start: 70_000,
         recovery: 1,
-    })
+    }
 }
 
-fn hint() -> Option<LeaderHint> {
-    Some(LeaderHint {
+fn hint() -> LeaderHint {
+    LeaderHint {
         broker: 1,
         incarnation: INCARNATION,
         host: "broker-1.example".to_owned(),
         port: 9192,
         term: 300,
-    })
+    }
 }
 
 pub(super) fn heartbeat() -> HeartbeatRequest {
     HeartbeatRequest {
-        envelope: envelope(),
+        envelope: Some(envelope()),
         broker_epoch: 300,
         ready: true,
         image_version: 70_000,
@@ -53,10 +53,10 @@ fn admission() -> Vec<Sample> {
         vote: true,
     };
     let reply = AdmitReply {
-        envelope: envelope(),
+        envelope: Some(envelope()),
         error: ControllerError::Refused.into(),
         detail: "no".to_owned(),
-        leader: hint(),
+        leader: Some(hint()),
         newly_admitted: true,
         newly_member: true,
         votes: true,
@@ -69,13 +69,13 @@ fn admission() -> Vec<Sample> {
 
 fn formation() -> Vec<Sample> {
     let request = ConfirmRequest {
-        envelope: envelope(),
+        envelope: Some(envelope()),
         attempt: Bytes::from_static(&[9; 16]),
         target_broker: 1,
         voters: vec![0, 1, 2],
     };
     let reply = ConfirmReply {
-        envelope: envelope(),
+        envelope: Some(envelope()),
         verdict: Verdict::OtherAttempt.into(),
         incarnation: INCARNATION,
         detail: "bound to another attempt".to_owned(),
@@ -85,13 +85,13 @@ fn formation() -> Vec<Sample> {
 
 fn quorum() -> Vec<Sample> {
     let request = RaftRequest {
-        envelope: envelope(),
+        envelope: Some(envelope()),
         target_broker: 1,
         target_incarnation: INCARNATION,
         payload: Bytes::from_static(b"payload"),
     };
     let reply = RaftReply {
-        envelope: envelope(),
+        envelope: Some(envelope()),
         payload: Bytes::from_static(b"payload"),
     };
     let part = SnapshotPart {
@@ -108,21 +108,21 @@ fn quorum() -> Vec<Sample> {
 
 fn controller() -> Vec<Sample> {
     let request = ControllerRequest {
-        envelope: envelope(),
+        envelope: Some(envelope()),
         payload: Bytes::from_static(b"payload"),
     };
     let reply = ControllerReply {
-        envelope: envelope(),
+        envelope: Some(envelope()),
         payload: Bytes::from_static(b"payload"),
         error: ControllerError::NotLeader.into(),
         detail: "not the controller".to_owned(),
-        leader: hint(),
+        leader: Some(hint()),
     };
     // A later version's further fields are left out: zero is not written.
     let told = HeartbeatReply {
-        envelope: envelope(),
+        envelope: Some(envelope()),
         error: ControllerError::NotReady.into(),
-        leader: hint(),
+        leader: Some(hint()),
         stale_registration: true,
         fenced: true,
         image_version: 70_000,
@@ -130,7 +130,7 @@ fn controller() -> Vec<Sample> {
         ..HeartbeatReply::default()
     };
     let describe = DescribeQuorumRequest {
-        envelope: envelope(),
+        envelope: Some(envelope()),
     };
     vec![
         sample("command", &request),
