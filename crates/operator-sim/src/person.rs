@@ -196,9 +196,15 @@ impl World {
         });
     }
 
-    /// The resource comes back.
+    /// The resource comes back, once what it owned is gone.
     pub fn person_recreates(&mut self) {
-        if self.recreate_at.is_some_and(|at| at <= self.now) {
+        let left = |plural: &str| {
+            let all = self.store.all(plural).into_iter();
+            let mut owned = all.map(|(_, o)| o["metadata"]["ownerReferences"][0].is_object());
+            owned.any(|owned| owned)
+        };
+        let is_time = self.recreate_at.is_some_and(|at| at <= self.now);
+        if is_time && !left("statefulsets") && !left("configmaps") && !left("pods") {
             self.recreate_at = None;
             self.trace(|| "person makes the resource again".to_owned());
             self.write_resource();
@@ -246,7 +252,10 @@ impl World {
         for node in self.nodes.values_mut() {
             *node = crate::machines::Node::new(&node.zone);
         }
-        self.recreate_at = None;
-        self.write_resource();
+        if self.recreate_at.is_some() {
+            self.recreate_at = Some(self.now);
+        } else {
+            self.write_resource();
+        }
     }
 }

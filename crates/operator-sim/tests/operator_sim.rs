@@ -31,7 +31,6 @@ fn failure(profile: &'static Profile, seed: u64, planted: Planted, report: &Repo
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "what the seeds did is worth a line")]
 fn seeds_of_every_profile_keep_every_promise_and_come_to_what_is_wished() {
     let (mut looks, mut stopped, mut crashes, mut faults) = (0, 0, 0, 0);
     for seed in 0..SEEDS {
@@ -111,10 +110,6 @@ const CAUGHT: &[(Planted, &str, &[&str])] = &[
 ];
 
 #[test]
-#[expect(
-    clippy::print_stdout,
-    reason = "how soon a bug is caught is what this test measures"
-)]
 fn every_planted_bug_is_caught() {
     let mut late = Vec::new();
     for bug in planted::ALL {
