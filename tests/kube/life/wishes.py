@@ -89,12 +89,9 @@ def broken_version(life):
     life.cluster.change({"version": "0.0.0-missing"})
 
     def is_stuck():
-        waiting = [
-            status["state"].get("waiting", {}).get("reason", "")
-            for pod in life.cluster.pods().values()
-            for status in pod["status"].get("containerStatuses", [])
-        ]
-        return any("Image" in reason for reason in waiting)
+        # The node may look for the image for minutes before it says that there is none.
+        pods = life.cluster.pods().values()
+        return any("missing" in pod["spec"]["containers"][0]["image"] for pod in pods)
 
     try:
         until("brokers do not come up", is_stuck, 120)
