@@ -1,5 +1,6 @@
 //! What happens to machines and to brokers' processes.
 
+use crate::processes::Life;
 use crate::world::World;
 
 impl World {
@@ -50,7 +51,7 @@ impl World {
                 self.change(&name, |node| node.cut = !node.cut);
                 "is cut off from the API server, or comes back"
             }
-            5 => {
+            5 if self.nodes.values().any(|n| n.vanished) || self.all_run() => {
                 // All nodes are missing for a while, though nothing happened to them.
                 let all_there = self.nodes.values().all(|node| !node.vanished);
                 for node in self.nodes.values_mut() {
@@ -79,6 +80,13 @@ impl World {
             }
         };
         self.trace(|| format!("node {name} {what}"));
+    }
+
+    /// Whether every pod has a process that is past its start.
+    fn all_run(&self) -> bool {
+        let lives = [Life::Serving, Life::Parked];
+        let run = self.processes.values().all(|p| lives.contains(&p.life));
+        run && self.processes.len() == self.store.all("pods").len()
     }
 
     fn change(&mut self, name: &str, change: impl FnOnce(&mut crate::machines::Node)) {

@@ -196,7 +196,9 @@ impl World {
             let Some(node) = pod["spec"]["nodeName"].as_str() else {
                 continue;
             };
-            if !self.nodes.get(node).is_some_and(Node::reports) {
+            // A kubelet registers its node before it does anything else.
+            let registered = self.store.get("nodes", node).is_some();
+            if !registered || !self.nodes.get(node).is_some_and(Node::reports) {
                 continue;
             }
             let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
@@ -206,7 +208,7 @@ impl World {
                 (None, true) => {
                     self.store.remove("pods", &name);
                 }
-                (Some(_), true) => self.stop_process(&uid.to_owned()),
+                (Some(_), true) => self.stop_process(uid),
                 (None, false) => self.start_pod(&name, &pod, node),
                 (Some(life), false) => {
                     let ready = matches!(life, Life::Serving | Life::Parked);

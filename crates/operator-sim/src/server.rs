@@ -72,7 +72,7 @@ impl World {
         match (call.method.as_str(), target.name) {
             ("GET", None) => self.list(target.kind),
             ("GET", Some(name)) => match self.store.get(plural, name) {
-                Some(value) => (200, self.whole(target.kind, value)),
+                Some(value) => (200, whole(target.kind, value)),
                 None => not_found(name),
             },
             ("POST", None) => self.create(target.kind, &call.body),
@@ -86,19 +86,12 @@ impl World {
         }
     }
 
-    fn whole(&self, kind: &Kind, value: &Value) -> Value {
-        let mut value = value.clone();
-        value["kind"] = kind.kind.into();
-        value["apiVersion"] = kind.version.into();
-        value
-    }
-
     fn list(&self, kind: &Kind) -> Answer {
         let items: Vec<Value> = self
             .store
             .all(kind.plural)
             .iter()
-            .map(|(_, value)| self.whole(kind, value))
+            .map(|(_, value)| whole(kind, value))
             .collect();
         let list = json!({
             "kind": format!("{}List", kind.kind), "apiVersion": kind.version,
@@ -119,7 +112,7 @@ impl World {
             after: body,
         });
         let value = self.store.put(kind.plural, name, body.clone());
-        (201, self.whole(kind, &value))
+        (201, whole(kind, &value))
     }
 
     /// Whether the object is the one, in the version, that a request names.
@@ -153,7 +146,7 @@ impl World {
             after: body,
         });
         let value = self.store.put(kind.plural, name, body.clone());
-        (200, self.whole(kind, &value))
+        (200, whole(kind, &value))
     }
 
     fn applies(&mut self, target: &Target<'_>, name: &str, body: &Value) -> Answer {
@@ -170,7 +163,7 @@ impl World {
             self.store
                 .edit(kind.plural, name, |value| value["status"] = status);
             let value = self.store.get(kind.plural, name).cloned();
-            return (200, self.whole(kind, &value.unwrap_or_default()));
+            return (200, whole(kind, &value.unwrap_or_default()));
         }
         if let Some(before) = &before
             && kind.plural == "statefulsets"
@@ -186,7 +179,7 @@ impl World {
             after: body,
         });
         let value = self.store.apply(kind.plural, name, MANAGER, body.clone());
-        (200, self.whole(kind, &value))
+        (200, whole(kind, &value))
     }
 
     fn merges(&mut self, kind: &'static Kind, name: &str, body: &Value) -> Answer {
@@ -213,7 +206,7 @@ impl World {
             after: &after,
         });
         let value = self.store.put(kind.plural, name, after);
-        (200, self.whole(kind, &value))
+        (200, whole(kind, &value))
     }
 
     fn deletes(&mut self, from: u32, kind: &'static Kind, name: &str, body: &Value) -> Answer {
@@ -252,6 +245,14 @@ impl World {
         let done = json!({ "kind": "Status", "apiVersion": "v1", "status": "Success" });
         (200, done)
     }
+}
+
+/// An object as it is sent.
+fn whole(kind: &Kind, value: &Value) -> Value {
+    let mut value = value.clone();
+    value["kind"] = kind.kind.into();
+    value["apiVersion"] = kind.version.into();
+    value
 }
 
 fn fixed_field(before: &Value, wanted: &Value) -> Option<&'static str> {

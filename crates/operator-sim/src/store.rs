@@ -133,38 +133,34 @@ impl Store {
         let before = self.get(plural, name).cloned();
         let metadata = &mut value["metadata"];
         metadata["name"] = name.into();
-        match &before {
-            Some(before) => {
-                for kept in ["uid", "creationTimestamp", "generation", "resourceVersion"] {
-                    metadata[kept] = before["metadata"][kept].clone();
-                }
-                if value == **before {
-                    return Arc::clone(before);
-                }
-                if value["spec"] != before["spec"] {
-                    let generation = before["metadata"]["generation"].as_i64().unwrap_or(0);
-                    value["metadata"]["generation"] = (generation + 1).into();
-                }
+        if let Some(before) = &before {
+            for kept in ["uid", "creationTimestamp", "generation", "resourceVersion"] {
+                metadata[kept] = before["metadata"][kept].clone();
             }
-            None => {
-                metadata["uid"] = self.fresh_uid().into();
-                metadata["creationTimestamp"] = "2026-01-01T00:00:00Z".into();
-                metadata["generation"] = 1.into();
+            if value == **before {
+                return Arc::clone(before);
             }
+            if value["spec"] != before["spec"] {
+                let generation = before["metadata"]["generation"].as_i64().unwrap_or(0);
+                value["metadata"]["generation"] = (generation + 1).into();
+            }
+        } else {
+            metadata["uid"] = self.fresh_uid().into();
+            metadata["creationTimestamp"] = "2026-01-01T00:00:00Z".into();
+            metadata["generation"] = 1.into();
         }
         self.version += 1;
         value["metadata"]["resourceVersion"] = self.version.to_string().into();
         let value = Arc::new(value);
         let objects = self.objects.entry(plural).or_default();
-        match objects.get_mut(name) {
-            Some(stored) => stored.value = Arc::clone(&value),
-            None => {
-                let stored = Stored {
-                    value: Arc::clone(&value),
-                    applied: BTreeMap::new(),
-                };
-                objects.insert(name.to_owned(), stored);
-            }
+        if let Some(stored) = objects.get_mut(name) {
+            stored.value = Arc::clone(&value);
+        } else {
+            let stored = Stored {
+                value: Arc::clone(&value),
+                applied: BTreeMap::new(),
+            };
+            objects.insert(name.to_owned(), stored);
         }
         self.record(plural, name, &value, false);
         value
