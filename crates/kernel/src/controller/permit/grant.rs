@@ -15,6 +15,10 @@ use crate::image::{
 };
 use crate::planted::Planted;
 
+/// The number of the first permit. An image begins with 0, also one that an older version wrote; to
+/// people and programs 0 looks like none.
+const FIRST_PERMIT: u64 = 1;
+
 impl Controller {
     /// Takes the slot for a request that no rule speaks against, and begins to move leaders.
     pub(in super::super) fn acquire_permit(
@@ -43,7 +47,7 @@ impl Controller {
             return Outcome::PermitRefused(unknown);
         }
         let mut permit = PermitRecord {
-            id: PermitId(image.next_permit),
+            id: PermitId(image.next_permit.max(FIRST_PERMIT)),
             holder: request.holder.clone(),
             reason: request.reason.clone(),
             purpose: request.purpose,

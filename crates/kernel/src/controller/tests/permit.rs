@@ -9,7 +9,7 @@ use holdfast_model::ErrorCode;
 
 use super::*;
 use crate::image::{
-    MAX_PERMIT_BROKERS, PermitEnd, PermitId, PermitOutcome, PermitPurpose, PermitRecord,
+    Change, MAX_PERMIT_BROKERS, PermitEnd, PermitId, PermitOutcome, PermitPurpose, PermitRecord,
     PermitStage,
 };
 
@@ -241,7 +241,7 @@ fn the_slot_is_for_one_permit_and_its_holder_asks_again() {
     let taken = refused(office.acquire(&request(&[1])));
     assert_eq!(
         taken[0].to_string(),
-        "permit 0 of op for broker 0 has the slot and is draining"
+        "permit 1 of op for broker 0 has the slot and is draining"
     );
     let mut other = request(&[0]);
     other.holder = "somebody".to_owned();
@@ -266,7 +266,27 @@ fn the_rules_are_asked_again_once_leaders_have_moved() {
     office.set_isr(&[0, 1, 2]);
     office.pass(20_000, &[0, 1, 2]);
     assert_eq!(office.leader(), Some(0));
-    assert_eq!(office.granted(&request(&[0])), PermitId(1));
+    assert_eq!(office.granted(&request(&[0])), PermitId(2));
+}
+
+#[test]
+fn the_first_permit_has_number_one_also_in_an_image_that_counts_from_nought() {
+    let mut office = Office::with_voters();
+    assert_eq!(office.image.next_permit, 0, "as images always began");
+    office.acquire(&request(&[0]));
+    assert_eq!(office.permit().id, PermitId(1));
+    assert_eq!(office.image.next_permit, 2);
+    // Whoever has one with number 0 keeps it, and the next one is the first.
+    let mut older = Office::with_voters();
+    let record = PermitRecord {
+        id: PermitId(0),
+        ..office.permit().clone()
+    };
+    older.image.apply(&Change::PutPermit(record));
+    assert_eq!(
+        (older.permit().id, older.image.next_permit),
+        (PermitId(0), 1)
+    );
 }
 
 #[test]

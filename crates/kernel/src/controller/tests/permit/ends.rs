@@ -94,7 +94,7 @@ fn a_new_disk_counts_as_a_restart() {
 fn a_permit_that_nobody_used_is_cancelled_when_it_is_given_back() {
     let mut office = Office::with_voters();
     office.acquire(&request(&[0]));
-    let outcome = office.ask(&give_back(PermitId(0)));
+    let outcome = office.ask(&give_back(PermitId(1)));
     assert_eq!(outcome, Outcome::PermitEnded(office.last_end().clone()));
     assert_eq!(office.last_outcome(), PermitOutcome::Cancelled);
 
@@ -158,7 +158,7 @@ fn a_permit_that_runs_out_keeps_its_slot_until_the_broker_is_caught_up() {
     let taken = refused(office.acquire(&request(&[1])));
     assert_eq!(
         taken[0].to_string(),
-        "permit 0 of op for broker 0 has the slot and is ending"
+        "permit 1 of op for broker 0 has the slot and is ending"
     );
     office.come_back(0);
     office.pass(1_000, &[0, 1, 2]);
@@ -215,7 +215,7 @@ fn a_broker_that_was_to_be_parked_and_came_back_ends_the_permit_once_caught_up()
 #[test]
 fn the_history_is_bounded_and_numbers_count_up() {
     let mut office = Office::with_voters();
-    for id in 0..PERMIT_HISTORY as u64 + 3 {
+    for id in 1..PERMIT_HISTORY as u64 + 4 {
         office.acquire(&request(&[0]));
         let outcome = office.ask(&give_back(PermitId(id)));
         assert!(matches!(outcome, Outcome::PermitEnded(_)), "{outcome:?}");
