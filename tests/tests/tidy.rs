@@ -417,3 +417,47 @@ fn every_alert_has_a_page_that_says_what_to_do() {
         assert!(root().join(&page).is_file(), "{page} is missing");
     }
 }
+
+/// The metrics of both pages, as they are scraped.
+fn metrics() -> BTreeSet<String> {
+    let pages = ["docs/metrics.md", "docs/operator-metrics.md"].map(|page| text(Path::new(page)));
+    let rows = pages.iter().flat_map(|page| page.lines());
+    let mut found = BTreeSet::new();
+    for row in rows.filter_map(|line| line.strip_prefix("| `")) {
+        let mut cells = row.split(" | ");
+        let name = cells.next().unwrap_or_default().trim_end_matches('`');
+        if cells.next() == Some("histogram") {
+            found.extend(["bucket", "count", "sum"].map(|end| format!("{name}_{end}")));
+        } else {
+            found.insert(name.to_owned());
+        }
+    }
+    found
+}
+
+/// An alert about a metric that does not exist never fires, and nobody notices.
+#[test]
+fn alerts_and_dashboards_ask_for_metrics_that_exist() {
+    let known = metrics();
+    assert!(known.len() > 50, "{known:?}");
+    let labels = ["holdfast_cluster", "holdfast_namespace"];
+    for file in [
+        "deploy/prometheus/rules.yaml",
+        "deploy/prometheus/rules_test.yaml",
+        "deploy/grafana/holdfast-cluster.json",
+    ] {
+        let text = text(Path::new(file));
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || "_:.-".contains(c)));
+        let asked: BTreeSet<&str> = words
+            .map(|word| word.trim_end_matches([':', '.', '-']))
+            .filter(|word| word.starts_with("holdfast_") && !labels.contains(word))
+            .collect();
+        assert!(asked.len() > 3, "{file}: {asked:?}");
+        for name in asked {
+            assert!(
+                known.contains(name),
+                "{file} asks for {name}, which nobody shows"
+            );
+        }
+    }
+}

@@ -6,6 +6,7 @@
 //! bundle when it has expired.
 
 mod bundle;
+mod life;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use holdfast_security::{Authority, Request, Role, UnixTime, Validity};
 
 use crate::error::Error;
 pub(crate) use bundle::bundle;
+pub(crate) use life::{Life, first_to_end};
 
 /// The data of a Secret.
 pub(crate) type Texts = BTreeMap<String, String>;

@@ -9,12 +9,14 @@ use holdfast_api::{
 use holdfast_planner::{Decision, Finding, Operator, decide};
 use holdfast_runtime::Config;
 use kube::Api;
+use kube::core::ObjectMeta;
 use kube::runtime::controller::Action;
 
 use crate::apply::{Outcome, Scene};
 use crate::cache::ClusterKey;
 use crate::context::{Context, Guarded};
 use crate::error::{Class, Error};
+use crate::metrics::Sight;
 use crate::observe::look;
 use crate::{invalid, status};
 
@@ -48,6 +50,11 @@ pub(crate) async fn look_at(
         Ok(resource) => resource,
         Err(invalid) => {
             let (metadata, error) = (&invalid.metadata, &invalid.error);
+            let key = key(metadata);
+            context
+                .metrics
+                .clusters
+                .unreadable(&key, || context.has(&key));
             invalid::report(&context, "MessageCluster", metadata, error).await?;
             return Ok(None);
         }
@@ -55,13 +62,11 @@ pub(crate) async fn look_at(
     let metadata = &resource.metadata;
     // Its children go with it, by their owner; its data and its identity stay.
     if metadata.deletion_timestamp.is_some() {
+        context.metrics.clusters.forget(&key(metadata));
         return Ok(None);
     }
     context.leadership.check()?;
-    let key = ClusterKey::new(
-        metadata.namespace.clone().unwrap_or_default(),
-        metadata.name.clone().unwrap_or_default(),
-    );
+    let key = key(metadata);
     context.recognise(&key, metadata.uid.as_deref());
     let looked = look(&context, &key, resource).await;
     context.remember(&key, |memory| memory.was_looked_at = true);
@@ -92,8 +97,20 @@ pub(crate) async fn look_at(
     say(&context, &key, resource, &after).await?;
     match failure {
         Some(failure) => Err(failure),
-        None => Ok(Some(next_look(&key, &decision))),
+        None => {
+            let now = context.clock.wall_ms();
+            context
+                .metrics
+                .clusters
+                .succeeded(&key, now, || context.has(&key));
+            Ok(Some(next_look(&key, &decision)))
+        }
     }
+}
+
+fn key(metadata: &ObjectMeta) -> ClusterKey {
+    let text = |field: &Option<String>| field.clone().unwrap_or_default();
+    ClusterKey::new(text(&metadata.namespace), text(&metadata.name))
 }
 
 /// Whether brokers would load these settings.
@@ -141,6 +158,18 @@ async fn say(
     resource: &MessageCluster,
     after: &MessageClusterStatus,
 ) -> Result<(), Error> {
+    let sight = Sight {
+        status: after,
+        certificates: context
+            .remembered(key)
+            .certificates
+            .and_then(|read| read.life),
+        wall_ms: context.clock.wall_ms(),
+    };
+    context
+        .metrics
+        .clusters
+        .saw(key, sight, || context.has(key));
     let api: Api<MessageCluster> = Api::namespaced(context.client.clone(), &key.namespace);
     status::write(context, &api, resource, resource.status.as_ref(), after).await
 }

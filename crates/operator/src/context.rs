@@ -9,11 +9,12 @@ use holdfast_planner::planted::Planted;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::core::DeserializeGuard;
-use kube::runtime::reflector::Store;
+use kube::runtime::reflector::{ObjectRef, Store};
 use parking_lot::Mutex;
 
 use crate::admin::{Access, Door};
 use crate::cache::ClusterKey;
+use crate::certificates::Life;
 use crate::events::Events;
 use crate::lease::Leadership;
 use crate::metrics::OperatorMetrics;
@@ -68,6 +69,8 @@ pub(crate) struct Certificates {
     pub(crate) cluster_id: String,
     pub(crate) certified: Vec<i32>,
     pub(crate) access: Option<Access>,
+    /// Of the certificate that ends first.
+    pub(crate) life: Option<Life>,
 }
 
 impl Remembered {
@@ -101,8 +104,15 @@ impl Context {
         self.remember(cluster, |memory| memory.recognise(uid));
     }
 
+    /// Whether a cluster's resource is there.
+    pub(crate) fn has(&self, cluster: &ClusterKey) -> bool {
+        let name = ObjectRef::new(&cluster.name).within(&cluster.namespace);
+        self.clusters.get(&name).is_some()
+    }
+
     pub(crate) fn forget(&self, cluster: &ClusterKey) {
         self.memory.lock().remove(cluster);
+        self.metrics.clusters.forget(cluster);
     }
 }
 

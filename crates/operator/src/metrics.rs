@@ -1,5 +1,9 @@
 //! What the operator measures: `holdfast_operator_*`.
 
+mod clusters;
+#[cfg(test)]
+mod reference;
+
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
@@ -11,6 +15,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Unit;
+
+pub(crate) use clusters::{ClusterMetrics, Sight};
 
 use crate::error::Class;
 
@@ -41,6 +47,8 @@ pub(crate) struct OperatorMetrics {
     last_success: Family<KindLabel, Gauge<i64, AtomicI64>>,
     status_writes: Family<KindLabel, Counter>,
     pub(crate) leading: Gauge,
+    /// What is known of each cluster.
+    pub(crate) clusters: ClusterMetrics,
 }
 
 impl OperatorMetrics {
@@ -77,6 +85,7 @@ impl OperatorMetrics {
                 Family::default(),
             ),
             leading: area.gauge("leading", "1 while this process has the lease"),
+            clusters: ClusterMetrics::new(&area),
         }
     }
 

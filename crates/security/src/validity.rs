@@ -41,12 +41,15 @@ impl Validity {
     /// Whether it is time for a new certificate: two thirds of this one's life are over. The last
     /// third is for an operator that is down, or somebody who must be asked.
     pub fn needs_renewal(&self, now: UnixTime) -> bool {
-        let life = self
-            .not_after
-            .as_secs()
-            .saturating_sub(self.not_before.as_secs());
-        let age = now.as_secs().saturating_sub(self.not_before.as_secs());
-        age >= life - life / 3
+        now.as_secs() >= self.renewal().as_secs()
+    }
+
+    /// From when on it is time for a new certificate.
+    pub fn renewal(&self) -> UnixTime {
+        let (from, to) = (self.not_before.as_secs(), self.not_after.as_secs());
+        let life = to.saturating_sub(from);
+        // One that ends before it begins is renewed at once.
+        from_secs(from.min(to).saturating_add(life - life / 3))
     }
 
     /// Whether a certificate is valid at this time.

@@ -14,7 +14,7 @@ use kube::{Api, ResourceExt};
 
 use crate::admin::Access;
 use crate::cache::ClusterKey;
-use crate::certificates::{AUTHORITY, Kept, Texts, authority, certified};
+use crate::certificates::{AUTHORITY, Kept, Texts, authority, certified, first_to_end};
 use crate::context::{Certificates, Context};
 use crate::error::Error;
 use crate::kinds::{MANAGED_BY, MANAGER};
@@ -64,6 +64,7 @@ pub(super) async fn look(
             cluster_id: identity.cluster_id.clone(),
             certified: certified(id, &secrets.kept, now),
             access: access(context, id, &secrets.kept, now),
+            life: first_to_end(&secrets.kept),
         };
         context.remember(key, |memory| memory.certificates = Some(read.clone()));
         read
