@@ -15,7 +15,7 @@ that). Secrets are read by name only: without list and watch nobody can leaf thr
   verbs: [get, list, watch, patch]
 - apiGroups: [holdfast.io]
   resources: [messageclusters/status, messagetopics/status]
-  verbs: [get, patch]
+  verbs: [patch]
 - apiGroups: [apps]
   resources: [statefulsets]
   # delete: a set is made again, its pods kept, when its volumes have grown.
@@ -32,7 +32,7 @@ that). Secrets are read by name only: without list and watch nobody can leaf thr
   verbs: [get, list, watch, create, patch, update]
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get, create, patch, update]
+  verbs: [get, create, patch]
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, delete]

@@ -55,13 +55,6 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         scope: Scope::Watched,
-        group: "holdfast.io",
-        resources: &["messageclusters/finalizers"],
-        verbs: &["update"],
-        why: "to own children, where the API server checks that (OwnerReferencesPermissionEnforcement)",
-    },
-    Rule {
-        scope: Scope::Watched,
         group: "",
         resources: &["configmaps"],
         verbs: &["get", "list", "watch", "create", "patch", "update"],
