@@ -147,7 +147,10 @@ pub struct MessageClusterSpec {
     )]
     pub listeners: Vec<Listener>,
     /// Settings of the brokers and defaults of topics, by Kafka's names (`min.insync.replicas`) or
-    /// Holdfast's. What a running broker can change restarts nothing; the plan names what restarts.
+    /// Holdfast's. What a running broker can change restarts nothing; the plan names what restarts. A
+    /// setting that is named here is this resource's: changed by other means it is changed back, and
+    /// taken out of here it returns to its default. One that was never named here is left alone, and
+    /// shown in status.unmanagedSettings if somebody changed it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "pod::settings_schema")]
     pub settings: BTreeMap<String, String>,

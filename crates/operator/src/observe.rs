@@ -83,6 +83,9 @@ fn cached(caches: &Caches, key: &ClusterKey, resource: &MessageCluster) -> Resul
         services: views(&children, SERVICE, child::service_view),
         storage_classes: caches.storage_classes.of(&nowhere),
         children,
+        managed_settings: status
+            .map(|status| status.managed_settings.iter().cloned().collect())
+            .unwrap_or_default(),
         plan: status.and_then(|status| status.plan.clone()),
         break_glass: annotations.and_then(|all| all.get(BREAK_GLASS).cloned()),
         ..Observed::default()

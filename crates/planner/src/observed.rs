@@ -1,6 +1,6 @@
 //! What there is, as one look found it. Plain data, and possibly stale.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_api::ClusterPlan;
 use serde_json::Value;
@@ -154,6 +154,8 @@ pub struct Observed {
     pub cluster: Option<ClusterView>,
     /// Whether the brokers were asked at all: before they run there is nobody to ask.
     pub asked: bool,
+    /// The settings of running brokers that the resource has named so far.
+    pub managed_settings: BTreeSet<String>,
     /// The plan in the status.
     pub plan: Option<ClusterPlan>,
     /// The value of the break-glass annotation: the cluster id, typed by a person who takes the

@@ -55,6 +55,11 @@ pub struct PlanStep {
     /// To what, as zone a or broker 1000.
     #[schemars(length(max = 256))]
     pub target: String,
+    /// To which state, as a digest: with action and target a part of the plan's hash. Absent for
+    /// upkeep, which no approval is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub towards: Option<String>,
     /// Why.
     #[schemars(length(max = 512))]
     pub reason: String,

@@ -74,6 +74,16 @@ pub struct MessageClusterStatus {
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"])
     )]
     pub brokers: Vec<BrokerStatus>,
+    /// The settings of running brokers that spec.settings named: one that it no longer names returns to
+    /// its default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(max = 249)))]
+    pub managed_settings: Vec<String>,
+    /// The settings of running brokers that spec.settings never named and somebody changed, as with
+    /// kafka-configs: they are left alone. To take one over, name it in spec.settings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(max = 249)))]
+    pub unmanaged_settings: Vec<String>,
     /// What is being done, or waits for approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<ClusterPlan>,

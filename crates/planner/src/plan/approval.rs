@@ -45,23 +45,33 @@ pub(super) fn allowed(cluster: &ValidCluster, hash: &str) -> Allowed {
     }
 }
 
-/// The step's target as the status shows it. What it leads to stands behind it, where it is part of
-/// the plan's name; upkeep is not, so that it never voids an approval.
-pub(super) fn shown(step: &Step) -> String {
-    if step.urgency == Urgency::Upkeep {
-        step.target.clone()
-    } else {
-        format!("{} @{}", step.target, step.towards)
-    }
+/// What a step leads to, where that is part of the plan's name; upkeep is not, so that it never voids
+/// an approval.
+pub(super) fn towards(step: &Step) -> Option<String> {
+    (step.urgency != Urgency::Upkeep).then(|| step.towards.clone())
 }
 
 /// What tells a step of the status from others.
 pub(super) fn key_of(step: &PlanStep) -> String {
-    format!("{} {}", step.action, step.target)
+    let towards = step.towards.as_deref();
+    let towards = towards.map(|towards| format!(" @{towards}"));
+    format!(
+        "{} {}{}",
+        step.action,
+        step.target,
+        towards.unwrap_or_default()
+    )
 }
 
 pub(super) fn key(step: &Step) -> String {
-    format!("{:?} {}", step.kind, shown(step))
+    let action = format!("{:?}", step.kind);
+    let target = step.target.clone();
+    key_of(&PlanStep {
+        action,
+        target,
+        towards: towards(step),
+        ..PlanStep::default()
+    })
 }
 
 fn keys(works: &[Work]) -> BTreeSet<String> {

@@ -1,13 +1,17 @@
 //! Settings that brokers take while they run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::identity::Standing;
 use super::steps::{named, short, step};
 use super::{Look, Work};
 use crate::{Act, StepKind, Urgency};
 
-/// The settings that differ. The resource is the whole truth: one that it does not name goes.
+/// As many as the status holds; Kafka has fewer that can be changed while brokers run.
+const MOST: usize = 256;
+
+/// The settings that differ. What the resource named is its own, and goes when it names it no longer;
+/// what it never named is somebody else's, and stays.
 pub(super) fn works(look: &Look<'_>, standing: &Standing) -> Vec<Work> {
     let wanted = &look.cluster.dynamic_settings;
     let text: Vec<String> = wanted
@@ -41,7 +45,7 @@ pub(super) fn works(look: &Look<'_>, standing: &Standing) -> Vec<Work> {
     let removed = view
         .settings
         .keys()
-        .filter(|key| !wanted.contains_key(*key))
+        .filter(|key| !wanted.contains_key(*key) && look.observed.managed_settings.contains(*key))
         .map(|key| (key.clone(), None));
     let changes: BTreeMap<String, Option<String>> = set.chain(removed).collect();
     if changes.is_empty() {
@@ -63,4 +67,27 @@ pub(super) fn works(look: &Look<'_>, standing: &Standing) -> Vec<Work> {
         "no restart"
     });
     vec![Work::new(step).acting(vec![Act::ChangeSettings(changes)])]
+}
+
+/// The settings that are the resource's after this look: those that it names, and those that it named
+/// and that are still to return to their default.
+pub(super) fn managed(look: &Look<'_>) -> Vec<String> {
+    let wanted = look.cluster.dynamic_settings.keys();
+    let before = look.observed.managed_settings.iter();
+    let is_set = |key: &&String| {
+        look.view
+            .is_none_or(|view| view.settings.contains_key(*key))
+    };
+    let all: BTreeSet<&String> = wanted.chain(before.filter(is_set)).collect();
+    all.into_iter().take(MOST).cloned().collect()
+}
+
+/// The settings that somebody else changed.
+pub(super) fn unmanaged(look: &Look<'_>) -> Vec<String> {
+    let managed = managed(look);
+    let set = look.view.iter().flat_map(|view| view.settings.keys());
+    set.filter(|key| !managed.contains(key))
+        .take(MOST)
+        .cloned()
+        .collect()
 }

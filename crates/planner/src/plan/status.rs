@@ -9,6 +9,7 @@ use holdfast_api::{
 
 use super::Look;
 use super::identity::Standing;
+use super::settings;
 use super::steps::bounded;
 use crate::build::{cluster_selector, names};
 use crate::{ClusterView, Finding, Identity, Lifecycle, Observed, PodPhase, ValidCluster};
@@ -63,6 +64,8 @@ pub(super) fn status(
         bootstrap: bootstrap(cluster),
         zones,
         brokers,
+        managed_settings: settings::managed(look),
+        unmanaged_settings: settings::unmanaged(look),
         plan: Some(plan.clone()),
         acts: Vec::new(),
     }
@@ -102,6 +105,7 @@ pub(super) fn unread(
         safety: Some(bounded(&safety(view, identity), 512)),
         feature_level: view.map(|view| i64::from(view.feature_level)),
         controller: view.and_then(|view| view.controller),
+        managed_settings: observed.managed_settings.iter().cloned().collect(),
         plan: Some(plan.clone()),
         ..MessageClusterStatus::default()
     }

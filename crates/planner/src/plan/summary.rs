@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_api::{ClusterPlan, MessageCluster, PlanState, PlanStep, StepState};
 
-use super::approval::{Allowed, key, key_of, shown};
+use super::approval::{Allowed, key, key_of, towards};
 use super::steps::bounded;
 use super::{Look, Work};
 use crate::{Finding, Step, StepKind, Urgency};
@@ -34,7 +34,7 @@ pub(super) fn plan(look: &Look<'_>, works: &[Work], allowed: Allowed, hash: Stri
         let key = key_of(step);
         if let Some(now) = left.remove(&key) {
             plan.steps.push(now);
-        } else if step.target.contains(" @") {
+        } else if step.towards.is_some() {
             plan.steps.push(PlanStep {
                 state: StepState::Done,
                 waiting_for: None,
@@ -78,7 +78,8 @@ pub(super) fn stuck(
 fn written(step: &Step, state: StepState) -> PlanStep {
     PlanStep {
         action: format!("{:?}", step.kind),
-        target: shown(step),
+        target: step.target.clone(),
+        towards: towards(step),
         reason: bounded(&step.reason, 512),
         risk: bounded(&step.risk, 512),
         restarts: step.restarts.clone(),
@@ -195,7 +196,6 @@ fn doing(step: &Step) -> String {
 }
 
 fn described(action: &str, target: &str) -> String {
-    let target = target.split(" @").next().unwrap_or(target);
     let verb = match action {
         "CreateIdentity" => "creating",
         "IssueCertificates" => "issuing certificates for",

@@ -10,6 +10,7 @@ mod permits;
 mod quorum;
 mod roll;
 mod scale;
+mod settings;
 mod states;
 mod volumes;
 mod world;

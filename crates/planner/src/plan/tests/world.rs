@@ -129,6 +129,8 @@ impl World {
         for act in &decision.acts {
             self.carry_out(act);
         }
+        let managed = decision.status.managed_settings.iter().cloned();
+        self.observed.managed_settings = managed.collect();
         self.observed.plan = Some(decision.plan.clone());
         self.tick();
         decision
