@@ -409,7 +409,7 @@ impl Run {
                         let text = format!("{said:?}");
                         text.chars().take(200).collect::<String>()
                     });
-                    format!("operator {from} asks broker {broker} {question:?}: {said:?}")
+                    format!("operator {from} asks broker {broker} {question}: {said:?}")
                 });
                 Reply::Broker(said)
             }

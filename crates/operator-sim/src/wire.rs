@@ -54,6 +54,19 @@ pub enum Question {
     Raise(RaiseFeatureLevelRequest),
 }
 
+impl std::fmt::Display for Question {
+    /// The same text for the same question, whatever the order in which a map keeps its entries.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Settings(wish) => {
+                let set: BTreeMap<&String, &String> = wish.set.iter().collect();
+                write!(f, "Settings({set:?}, without {:?})", wish.remove)
+            }
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
 /// What a broker says to it.
 #[derive(Clone, Debug)]
 pub enum Said {
