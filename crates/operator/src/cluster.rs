@@ -95,17 +95,15 @@ pub(crate) async fn look_at(
     let after = status::status(resource, &decision, known, records, &context.now_text());
     context.remember(&key, |memory| memory.acts.clone_from(&after.acts));
     say(&context, &key, resource, &after).await?;
-    match failure {
-        Some(failure) => Err(failure),
-        None => {
-            let now = context.clock.wall_ms();
-            context
-                .metrics
-                .clusters
-                .succeeded(&key, now, || context.has(&key));
-            Ok(Some(next_look(&key, &decision)))
-        }
+    if let Some(failure) = failure {
+        return Err(failure);
     }
+    let now = context.clock.wall_ms();
+    context
+        .metrics
+        .clusters
+        .succeeded(&key, now, || context.has(&key));
+    Ok(Some(next_look(&key, &decision)))
 }
 
 fn key(metadata: &ObjectMeta) -> ClusterKey {
