@@ -96,7 +96,11 @@ const CAUGHT: &[(Planted, &str, &[&str])] = &[
         &["StableWishConverges"],
     ),
     (Planted::WritesOverNewerSets, "stale", &["NothingDestroyed"]),
-    (Planted::RestartsWhenScaled, "calm", &["NoNeedlessRestart"]),
+    (
+        Planted::RestartsWhenScaled,
+        "calm",
+        &["NoNeedlessRestart", "StableWishConverges"],
+    ),
     (
         Planted::NextBeforeCaughtUp,
         "calm",
