@@ -54,7 +54,7 @@ pub fn children(cluster: &ValidCluster, services: &BTreeMap<String, ServiceView>
 fn object<T: Resource + Serialize>(typed: &T) -> Object {
     let mut value = serde_json::to_value(typed).unwrap_or_default();
     strip_unset(&mut value);
-    let digest = json_hex(&value);
+    let digest = digest(&value);
     let name = value["metadata"]["name"].as_str().unwrap_or_default();
     let key = ObjectKey {
         kind: T::KIND.to_owned(),
@@ -62,6 +62,16 @@ fn object<T: Resource + Serialize>(typed: &T) -> Object {
     };
     value["metadata"]["annotations"][DIGEST_ANNOTATION] = Value::from(digest);
     Object { key, value }
+}
+
+/// The digest of what an object says. Whose it is stands outside: a resource that was made again takes over
+/// what its predecessor left, and nothing else about it changed.
+fn digest(value: &Value) -> String {
+    let mut said = value.clone();
+    if let Some(metadata) = said["metadata"].as_object_mut() {
+        metadata.remove("ownerReferences");
+    }
+    json_hex(&said)
 }
 
 /// Null means unset to the API server, but not to who compares.

@@ -34,8 +34,9 @@ pub(super) fn works(look: &Look<'_>) -> Vec<Work> {
         .collect()
 }
 
-/// Nothing speaks for the pod any more: neither its node, nor its process, nor the controller. A look
-/// that found no nodes at all says nothing.
+/// Nothing speaks for the pod any more: neither its node, nor its process, nor the controller. A node that
+/// is missing may come back (a kubelet registers it anew), so Kubernetes must have given the pod up too; a
+/// look that found no nodes at all says nothing.
 fn lost(look: &Look<'_>, pod: &PodView) -> bool {
     let Some(node) = &pod.node else {
         return false;
@@ -44,7 +45,10 @@ fn lost(look: &Look<'_>, pod: &PodView) -> bool {
     if look.cluster.planted == Planted::LostByTimeAlone {
         return nodes.get(node).is_none_or(|node| !node.ready);
     }
-    let gone = !nodes.is_empty() && nodes.get(node).is_none_or(|node| node.out_of_service);
+    let gone = match nodes.get(node) {
+        Some(node) => node.out_of_service,
+        None => pod.deleting && !nodes.is_empty(),
+    };
     gone && !pod.ready
         && pod.phase != PodPhase::Pending
         && !look.observed.processes.contains_key(&pod.broker)

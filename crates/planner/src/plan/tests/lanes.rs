@@ -42,6 +42,24 @@ fn a_set_that_was_edited_by_hand_while_it_grows_is_no_change_of_the_operators() 
     assert!(image.is_some_and(|image| image.ends_with(":1.0.0")));
 }
 
+/// Found by the simulator: sets with the owner that was deleted waited for an approval, until Kubernetes
+/// collected them and their pods without a permit.
+#[test]
+fn a_resource_made_again_takes_its_predecessors_children_over_at_once() {
+    let mut world = World::settled();
+    world.resource.metadata.uid = Some("another".to_owned());
+    world.edit(|spec| spec.approval = holdfast_api::Approval::Manual);
+    let decision = world.decide();
+    let applied = decision.acts.iter().filter_map(|act| match act {
+        Act::Apply(object) if object.key.kind == "StatefulSet" => Some(object.key.name.as_str()),
+        _ => None,
+    });
+    let sets: Vec<&str> = applied.collect();
+    assert_eq!(sets, ["orders-a", "orders-b", "orders-c"]);
+    world.settle();
+    assert!(world.deleted().is_empty());
+}
+
 #[test]
 fn a_set_that_was_scaled_by_hand_gets_its_pods_back() {
     let mut world = World::settled();
