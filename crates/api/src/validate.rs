@@ -8,9 +8,12 @@
 mod bounds;
 mod change;
 mod cluster;
+mod shape;
 mod topic;
 
 use std::fmt;
+
+use serde_json::Value;
 
 use crate::{MessageCluster, MessageClusterSpec, MessageTopic, MessageTopicSpec};
 
@@ -30,6 +33,16 @@ pub fn validate_cluster(cluster: &MessageCluster) -> Result<(), Vec<Problem>> {
     bounds::cluster(&cluster.spec, &mut found);
     cluster::check(cluster, &mut found);
     found.result()
+}
+
+/// A cluster from a document that no API server has looked at: every field must be known and of its
+/// type. Defaults are filled in; [`validate_cluster`] judges what comes out.
+pub fn read_cluster(document: &Value) -> Result<MessageCluster, Vec<Problem>> {
+    let mut found = Found::default();
+    match shape::cluster(document, &mut found) {
+        Some(cluster) => found.result().map(|()| cluster),
+        None => Err(found.0),
+    }
 }
 
 /// Whether a cluster may change so. Judges the change alone: [`validate_cluster`] judges what comes

@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    certificates, cluster, completion, config, consume, dev, format, permit, produce, recover,
-    serve, topic,
+    certificates, cluster, completion, config, consume, dev, format, permit, plan, produce,
+    recover, serve, topic,
 };
 use crate::exit;
 use crate::session::Reach;
@@ -49,6 +49,8 @@ pub(crate) enum Command {
     /// Make the authority and the certificates of the admin API, where no operator does
     #[command(subcommand)]
     Certificates(certificates::Certificates),
+    /// Say what the operator would do for a MessageCluster in a file, without touching anything
+    Plan(plan::Plan),
     /// Look for what endangers records or availability, and say how to mend it
     Doctor,
     /// Carry on a cluster that lost the majority of its voters for ever

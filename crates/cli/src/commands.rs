@@ -14,6 +14,7 @@ pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod format;
 pub(crate) mod permit;
+pub(crate) mod plan;
 pub(crate) mod produce;
 pub(crate) mod recover;
 pub(crate) mod serve;
@@ -49,6 +50,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Permit(permit) => block_on(permit::run(permit, &reach))?,
         Command::Certificates(certificates) => certificates::run(certificates, &reach)?,
         Command::Recover(recover) => recover::run(recover, &reach)?,
+        Command::Plan(plan) => return plan::run(&plan, &reach),
         Command::Doctor => return block_on(doctor::run(&reach)),
         Command::Completion(completion) => completion::run(&completion, &reach)?,
     }

@@ -15,7 +15,7 @@ Exit codes:
   0  done
   1  it failed; the message says why
   2  the command line is wrong
-  3  `doctor` found something to mend
+  3  `doctor` found something to mend, or `plan` something to do
   4  no broker answered at the bootstrap addresses
   130  interrupted twice";
 
@@ -23,7 +23,7 @@ Exit codes:
 const FAILED: u8 = 1;
 /// The command line is wrong.
 const USAGE: u8 = 2;
-/// `doctor` found something.
+/// `doctor` or `plan` found something.
 pub(crate) const FINDINGS: u8 = 3;
 /// Nobody answered.
 const UNREACHABLE: u8 = 4;
@@ -147,8 +147,10 @@ pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
 fn asks_for_json(arguments: impl IntoIterator<Item = OsString>) -> bool {
     let mut names_format = false;
     for argument in arguments {
-        let in_one = ["-ojson", "-o=json", "--output=json"];
-        if in_one.iter().any(|word| argument == *word) || (names_format && argument == "json") {
+        let in_one = ["-ojson", "-o=json", "--output=json"].map(OsString::from);
+        let of_yaml = ["-oyaml", "-o=yaml", "--output=yaml"].map(OsString::from);
+        let after = names_format && (argument == "json" || argument == "yaml");
+        if in_one.contains(&argument) || of_yaml.contains(&argument) || after {
             return true;
         }
         names_format = argument == "-o" || argument == "--output";
@@ -168,7 +170,7 @@ pub(crate) fn report(error: &anyhow::Error, format: Format) -> ExitCode {
     let failure = Failure::of(error);
     output::note(&match format {
         Format::Text => format!("{} {error:#}", Paint::of_stderr().red("error:")),
-        Format::Json => failure.document(),
+        Format::Json | Format::Yaml => failure.document(),
     });
     ExitCode::from(failure.exit_code)
 }

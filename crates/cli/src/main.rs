@@ -1,13 +1,15 @@
 //! The `holdfast` binary: runs a broker, prepares its disk, starts a cluster on one machine for a
 //! person to try, and talks to any cluster as an ordinary Kafka client.
 //!
+//! `holdfast plan` has the planner of the operator decide about a file.
+//!
 //! Knows nothing about how a broker works or what a request looks like in bytes: it hands a
 //! configuration to `holdfast-broker` and asks its questions through `holdfast-client`, or through the
 //! admin API of `holdfast-rpc` ([`rule`]).
 //!
 //! Invariants:
 //! - what is data goes to standard output, everything else to standard error;
-//! - with `-o json` a command that is done has printed JSON, and one that failed has written one JSON
+//! - with `-o json` or `-o yaml` a command that is done has printed a document, and one that failed has written one JSON
 //!   object to standard error;
 //! - an error is one sentence that names the way out, and its kind is the exit code ([`exit`]);
 //! - `holdfast dev` never starts a broker again by itself: a crash stays visible.

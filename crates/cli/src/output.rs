@@ -13,6 +13,8 @@ pub(crate) enum Format {
     Text,
     /// JSON for a program.
     Json,
+    /// YAML for a program; records of `consume`, and errors, are JSON in it.
+    Yaml,
 }
 
 /// Colours, where a person looks and did not ask for none.
@@ -76,12 +78,21 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Writes a value as indented JSON to standard output.
-pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    let mut text = serde_json::to_string_pretty(value)?;
-    text.push('\n');
-    print(&text)?;
+/// Writes a value to standard output, as indented JSON or as YAML.
+pub(crate) fn print_document(format: Format, value: &impl Serialize) -> anyhow::Result<()> {
+    print(&document(format, value)?)?;
     Ok(())
+}
+
+fn document(format: Format, value: &impl Serialize) -> anyhow::Result<String> {
+    let mut text = match format {
+        Format::Yaml => serde_saphyr::to_string(value)?,
+        Format::Text | Format::Json => serde_json::to_string_pretty(value)?,
+    };
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Ok(text)
 }
 
 /// Writes a line for a person to standard error. That nobody reads it is no reason to fail.
@@ -144,6 +155,17 @@ mod tests {
         table.row(vec!["größer".to_owned(), "1".to_owned()]);
         table.row(vec!["a\nb".to_owned(), String::new()]);
         assert_eq!(table.render(), "NAME    N\ngrößer  1\na b\n");
+    }
+
+    #[test]
+    fn a_document_is_the_same_in_json_and_in_yaml() {
+        let value = serde_json::json!({ "on": "no", "size": "100Gi", "many": [1, null, "2"] });
+        let json = document(Format::Json, &value).unwrap();
+        assert!(json.starts_with("{\n") && json.ends_with("}\n"), "{json}");
+        let yaml = document(Format::Yaml, &value).unwrap();
+        assert!(!yaml.contains('{') && yaml.ends_with('\n'), "{yaml}");
+        let read: serde_json::Value = serde_saphyr::from_str(&yaml).unwrap();
+        assert_eq!(read, value);
     }
 
     #[test]

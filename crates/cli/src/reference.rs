@@ -71,6 +71,7 @@ mod tests {
             "config explain",
             "cluster describe",
             "cluster admit",
+            "plan",
             "doctor",
             "recover describe",
             "recover plan",

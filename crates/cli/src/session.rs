@@ -42,15 +42,20 @@ pub(crate) struct Reach {
 }
 
 impl Reach {
-    /// Whether data is to be printed as JSON.
+    /// Whether data is to be printed as documents for a program.
     pub(crate) fn is_json(&self) -> bool {
-        self.output == Format::Json
+        self.output != Format::Text
+    }
+
+    /// Prints such a document.
+    pub(crate) fn print(&self, document: &impl Serialize) -> anyhow::Result<()> {
+        output::print_document(self.output, document)
     }
 
     /// Says what was done: to a program as a document, to a person as a line.
     pub(crate) fn tell(&self, document: &impl Serialize, line: &str) -> anyhow::Result<()> {
         if self.is_json() {
-            return output::print_json(document);
+            return self.print(document);
         }
         output::note(line);
         Ok(())

@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 
 use holdfast_api::CLUSTER_LABEL;
-use holdfast_planner::Identity;
 use holdfast_planner::build::identity_object;
+use holdfast_planner::{Identity, seen};
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::Value;
 
 use crate::cache::ClusterKey;
 use crate::error::Error;
 use crate::kinds::{INSTANCE, MANAGED_BY, MANAGER};
-
-const IDENTITY: &str = "identity.json";
 
 /// The name of the map.
 pub(crate) fn name(cluster: &str) -> String {
@@ -24,11 +22,7 @@ pub(crate) fn name(cluster: &str) -> String {
 /// # Errors
 /// It was not written by an operator, or by one that is newer. Nothing may be done to such a cluster.
 pub(crate) fn read(name: &str, map: &Value) -> Result<Identity, Error> {
-    let unreadable =
-        |reason: &dyn std::fmt::Display| Error::unreadable(&format!("ConfigMap {name}"), reason);
-    let text = map["data"][IDENTITY].as_str();
-    let text = text.ok_or_else(|| unreadable(&"it has no identity.json"))?;
-    serde_json::from_str(text).map_err(|error| unreadable(&error))
+    seen::identity(map).map_err(|reason| Error::unreadable(&format!("ConfigMap {name}"), &reason))
 }
 
 /// The map of an identity; with a version it takes the place of that one only.

@@ -13,7 +13,9 @@ mod storage_class;
 use std::collections::BTreeMap;
 
 use holdfast_api::MessageCluster;
+use holdfast_model::ClusterId;
 use holdfast_planner::planted::Planted;
+use holdfast_planner::seen::{self, BREAK_GLASS};
 use holdfast_planner::{ClaimView, Identity, ObjectKey, Observed, PermitView};
 use serde_json::Value;
 
@@ -30,11 +32,7 @@ pub(crate) use child::row as child_row;
 pub(crate) use claim::{ClaimRow, row as claim_row, volume_row};
 pub(crate) use node::{NodeRow, row as node_row};
 pub(crate) use pod::{PodRow, row as pod_row};
-pub(crate) use rows::broker_of;
 pub(crate) use storage_class::row as storage_class_row;
-
-/// The annotation by which a person takes the responsibility for restarts without a permit.
-const BREAK_GLASS: &str = "holdfast.io/break-glass";
 
 /// One look.
 #[derive(Debug)]
@@ -79,8 +77,8 @@ fn cached(caches: &Caches, key: &ClusterKey, resource: &MessageCluster) -> Resul
             .collect(),
         claims: claims(caches, key),
         pods: pods.map(|pod| (pod.view.broker, pod.view)).collect(),
-        sets: views(&children, STATEFUL_SET, child::set_view),
-        services: views(&children, SERVICE, child::service_view),
+        sets: views(&children, STATEFUL_SET, seen::set),
+        services: views(&children, SERVICE, seen::service),
         storage_classes: caches.storage_classes.of(&nowhere),
         children,
         managed_settings: status

@@ -24,6 +24,7 @@ mod identity;
 mod observed;
 mod plan;
 pub mod planted;
+pub mod seen;
 mod valid;
 
 pub use act::{Act, Object, ObjectKey, PermitPurpose};
@@ -36,5 +37,5 @@ pub use identity::{Identity, ZoneRange, extended, formed, new_identity};
 pub use observed::{
     ClaimView, NodeView, Observed, PodPhase, PodView, ServiceView, SetView, StorageClassView,
 };
-pub use plan::{Operator, conditions, decide};
+pub use plan::{ChildFate, Fate, Operator, conditions, decide, fates};
 pub use valid::{BrokerName, ValidCluster, ValidZone};

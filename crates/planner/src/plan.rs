@@ -9,6 +9,7 @@ mod approval;
 mod children;
 mod conditions;
 mod drain;
+mod fates;
 mod feature_level;
 mod formation;
 mod identity;
@@ -27,12 +28,15 @@ mod summary;
 mod tests;
 mod volumes;
 
+use std::collections::BTreeSet;
+
 use holdfast_api::MessageCluster;
 
 use crate::planted::Planted;
 use crate::{Act, Decision, Finding, Observed, Step, StepKind, Urgency, ValidCluster};
 use approval::Allowed;
 pub use conditions::conditions;
+pub use fates::{ChildFate, Fate, fates};
 use identity::Standing;
 use look::Look;
 use permit::Round;
@@ -98,26 +102,46 @@ pub fn decide(
     operator: &Operator,
     check: &dyn Fn(&str) -> Result<(), String>,
 ) -> Decision {
-    let standing = match identity::standing(resource, observed, operator) {
-        Ok(standing) => standing,
-        Err(finding) => return nothing(resource, observed, vec![finding]),
-    };
-    let asked = match ValidCluster::new(resource, &standing.identity, check) {
-        Ok(cluster) => cluster,
+    let judged = match Judged::new(resource, observed, operator, check) {
+        Ok(judged) => judged,
         Err(findings) => return nothing(resource, observed, findings),
     };
-    let mut findings = Vec::new();
-    let (mut cluster, kept) = match scale_in::without(resource, &asked, observed, check) {
-        Ok((cluster, kept, finding)) => {
-            findings.extend(finding);
-            (cluster, kept)
-        }
-        Err(findings) => return nothing(resource, observed, findings),
-    };
-    cluster.planted = operator.planted;
-    let look = Look::new(&cluster, observed, &kept);
+    let look = Look::new(&judged.cluster, observed, &judged.kept);
+    let mut findings: Vec<Finding> = judged.refused.into_iter().collect();
     findings.extend(look.foreign());
-    decided(&look, &standing, findings)
+    decided(&look, &judged.standing, findings)
+}
+
+/// A wish that can be planned for.
+struct Judged {
+    standing: Standing,
+    /// With at least the brokers that there are.
+    cluster: ValidCluster,
+    /// The zones that are only kept for their brokers.
+    kept: BTreeSet<String>,
+    /// The part of the wish that is refused.
+    refused: Option<Finding>,
+}
+
+impl Judged {
+    fn new(
+        resource: &MessageCluster,
+        observed: &Observed,
+        operator: &Operator,
+        check: &dyn Fn(&str) -> Result<(), String>,
+    ) -> Result<Self, Vec<Finding>> {
+        let standing = identity::standing(resource, observed, operator);
+        let standing = standing.map_err(|finding| vec![finding])?;
+        let asked = ValidCluster::new(resource, &standing.identity, check)?;
+        let (mut cluster, kept, refused) = scale_in::without(resource, &asked, observed, check)?;
+        cluster.planted = operator.planted;
+        Ok(Self {
+            standing,
+            cluster,
+            kept,
+            refused,
+        })
+    }
 }
 
 /// What is decided about a valid resource.

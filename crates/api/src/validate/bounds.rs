@@ -14,7 +14,8 @@ use serde_json::{Map, Value};
 use super::Found;
 use crate::{MessageCluster, MessageClusterSpec, MessageTopic, MessageTopicSpec, patterns};
 
-static CLUSTER: LazyLock<JSONSchemaProps> = LazyLock::new(|| spec_schema(MessageCluster::crd()));
+pub(super) static CLUSTER: LazyLock<JSONSchemaProps> =
+    LazyLock::new(|| spec_schema(MessageCluster::crd()));
 static TOPIC: LazyLock<JSONSchemaProps> = LazyLock::new(|| spec_schema(MessageTopic::crd()));
 
 pub(super) fn cluster(spec: &MessageClusterSpec, found: &mut Found) {

@@ -4,6 +4,7 @@
 mod bounds;
 mod change;
 mod cluster;
+mod shape;
 mod topic;
 
 use std::collections::BTreeSet;

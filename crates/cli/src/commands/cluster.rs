@@ -116,7 +116,7 @@ pub(crate) async fn describe(reach: &Reach) -> anyhow::Result<()> {
     let metadata = client.describe_all().await?;
     let shown = collect(cluster, &quorum, &metadata);
     if reach.is_json() {
-        return output::print_json(&shown);
+        return reach.print(&shown);
     }
     output::print(&text(&shown, Paint::of_stdout()))?;
     Ok(())

@@ -26,7 +26,7 @@ enum Kind {
 pub(crate) fn run(completion: &Completion, reach: &Reach) -> anyhow::Result<()> {
     let script = script(completion.shell);
     if reach.is_json() {
-        return output::print_json(&serde_json::json!({ "script": script }));
+        return reach.print(&serde_json::json!({ "script": script }));
     }
     output::print(&script)?;
     Ok(())

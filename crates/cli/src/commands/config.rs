@@ -152,7 +152,7 @@ async fn show(describe: &Describe, reach: &Reach) -> anyhow::Result<()> {
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     if reach.is_json() {
         let shown: Vec<Shown<'_>> = entries.iter().map(shown).collect();
-        return output::print_json(&shown);
+        return reach.print(&shown);
     }
     let mut table = Table::new(&["NAME", "VALUE", "SOURCE"]);
     for entry in &entries {
@@ -227,7 +227,7 @@ pub(crate) fn explain(explain: &Explain, reach: &Reach) -> anyhow::Result<()> {
                 text: &e.text,
             })
             .collect();
-        output::print_json(&rows)?;
+        reach.print(&rows)?;
     } else {
         let paint = Paint::of_stdout();
         let lines: Vec<String> = explanations.iter().map(|e| line(e, paint)).collect();

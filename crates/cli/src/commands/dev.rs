@@ -87,7 +87,7 @@ pub(crate) fn run(dev: Dev, reach: &Reach) -> anyhow::Result<ExitCode> {
     };
     let reply = call(&layout, command)?;
     if reach.is_json() {
-        output::print_json(&reply.brokers)?;
+        reach.print(&reply.brokers)?;
     } else {
         output::print(&table(&reply))?;
     }

@@ -66,7 +66,7 @@ pub(crate) async fn run(reach: &Reach) -> anyhow::Result<ExitCode> {
     let seen = look(reach.client().await?).await?;
     let checks = checks::all(&seen);
     if reach.is_json() {
-        output::print_json(&checks)?;
+        reach.print(&checks)?;
     } else {
         output::print(&text(&checks, Paint::of_stdout()))?;
     }

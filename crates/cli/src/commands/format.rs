@@ -160,7 +160,7 @@ impl ShownDocument {
     fn print(&self, reach: &Reach) -> anyhow::Result<()> {
         match &self.file {
             None if !reach.is_json() => output::print(&self.document)?,
-            None => output::print_json(self)?,
+            None => reach.print(self)?,
             Some(file) => reach.tell(self, &format!("{file}: cluster {}", self.cluster_id))?,
         }
         Ok(())

@@ -154,7 +154,7 @@ async fn show(rule: &Rule, reach: &Reach) -> anyhow::Result<()> {
             .map(|(permit, outcome)| json!({ "permit": document(permit), "outcome": outcome }))
             .collect();
         let permit = cluster.permit.as_ref().map(document);
-        return output::print_json(&json!({ "permit": permit, "ended": ended }));
+        return reach.print(&json!({ "permit": permit, "ended": ended }));
     }
     let mut table = Table::new(&["PERMIT", "BROKERS", "HOLDER", "STATE", "REASON"]);
     let in_force = cluster.permit.iter().map(|permit| (permit, stage(permit)));

@@ -207,7 +207,7 @@ pub(crate) async fn run(produce: Produce, reach: &Reach) -> anyhow::Result<ExitC
     summary.milliseconds =
         u64::try_from(clock.monotonic().since(started).as_millis()).unwrap_or(u64::MAX);
     if reach.is_json() {
-        output::print_json(&summary)?;
+        reach.print(&summary)?;
     } else {
         output::note(&summary.text());
     }

@@ -78,7 +78,7 @@ pub(crate) fn run(recover: Recover, reach: &Reach) -> anyhow::Result<()> {
     match recover {
         Recover::Describe(describe) => {
             let description = recovery::describe(&describe.data_dir)?;
-            output::print_json(&description)
+            reach.print(&description)
         }
         Recover::Plan(args) => plan(&args, reach),
         Recover::Apply(args) => apply(&args, reach),
@@ -93,7 +93,7 @@ fn plan(args: &PlanArgs, reach: &Reach) -> anyhow::Result<()> {
         write(path, &plan)?;
     }
     if reach.is_json() {
-        return output::print_json(&plan);
+        return reach.print(&plan);
     }
     let mut shown = text(plan.summary(), Paint::of_stdout());
     match &args.out {
@@ -128,7 +128,7 @@ fn apply(args: &Apply, reach: &Reach) -> anyhow::Result<()> {
             Applied::Finished => "finished",
             Applied::Before => "was_applied_before",
         };
-        return output::print_json(&json!({
+        return reach.print(&json!({
             "data_dir": folder.to_string(),
             "cluster_id": summary.cluster.to_string(),
             "recovery_generation": summary.to.0,

@@ -53,7 +53,7 @@ pub(crate) fn run(serve: Serve, reach: &Reach) -> anyhow::Result<()> {
         files_digest,
     } = Config::load(&sources)?;
     if serve.check && reach.is_json() {
-        return output::print_json(&checked(&config, &notices));
+        return reach.print(&checked(&config, &notices));
     }
     if serve.check {
         for notice in &notices {

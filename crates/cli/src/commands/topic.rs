@@ -193,7 +193,7 @@ async fn list(list: &List, reach: &Reach) -> anyhow::Result<()> {
         .collect();
     if reach.is_json() {
         let shown: Vec<Shown> = topics.into_iter().map(shown).collect();
-        return output::print_json(&shown);
+        return reach.print(&shown);
     }
     let mut table = Table::new(&["TOPIC", "PARTITIONS", "REPLICAS", "UNDER-REPLICATED"]);
     for topic in topics {
@@ -240,7 +240,7 @@ async fn describe(describe: &Describe, reach: &Reach) -> anyhow::Result<()> {
         all.push(shown);
     }
     if reach.is_json() {
-        return output::print_json(&all);
+        return reach.print(&all);
     }
     let text: Vec<String> = all.iter().map(described).collect();
     output::print(&text.join("\n"))?;
@@ -346,7 +346,7 @@ async fn alter(alter: Alter, reach: &Reach) -> anyhow::Result<()> {
         }
     }
     if reach.is_json() {
-        output::print_json(&alteration)?;
+        reach.print(&alteration)?;
     }
     Ok(())
 }
@@ -382,7 +382,7 @@ async fn delete(delete: &Delete, reach: &Reach) -> anyhow::Result<()> {
         all.push(deletion);
     }
     if reach.is_json() {
-        output::print_json(&all)?;
+        reach.print(&all)?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Writes the identity, once, and what becomes of it.
 
 use holdfast_api::CLUSTER_LABEL;
+use holdfast_planner::seen::broker_of;
 use holdfast_planner::{Identity, ObjectKey};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim};
 use kube::ResourceExt;
@@ -10,7 +11,6 @@ use super::{Done, Scene};
 use crate::error::Error;
 use crate::identity_map;
 use crate::kinds::{CONFIG_MAP, MANAGER};
-use crate::observe::broker_of;
 
 /// How many claims one listing brings: more than a namespace has, so that there is one request.
 const CLAIMS_AT_ONCE: u32 = 500;

@@ -1,17 +1,10 @@
-//! From a claim, and the volume that it is bound to, to the planner's view.
+//! From a claim, and the volume that it is bound to, to what is kept of them.
 
-use holdfast_api::{CLUSTER_ID_ANNOTATION, quantity_bytes};
-use holdfast_planner::ClaimView;
-use k8s_openapi::api::core::v1::{
-    NodeSelectorTerm, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimStatus,
-};
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use holdfast_planner::{ClaimView, seen};
+use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
 
-use super::rows::{broker_of, owner};
+use super::rows::owner;
 use crate::cache::{ClusterKey, Row};
-
-/// The label by which local volumes say where they are.
-const HOSTNAME: &str = "kubernetes.io/hostname";
 
 /// A claim; the node of its volume is looked up later.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,79 +16,28 @@ pub(crate) struct ClaimRow {
 /// What is kept of a claim; none if it is no broker's.
 pub(crate) fn row(claim: PersistentVolumeClaim) -> Option<Row<ClaimRow>> {
     let cluster = owner(&claim.metadata)?;
-    let name = claim.metadata.name?;
-    let annotations = claim.metadata.annotations.unwrap_or_default();
-    let spec = claim.spec.unwrap_or_default();
-    let status = claim.status.unwrap_or_default();
-    let requests = spec.resources.and_then(|resources| resources.requests);
-    let view = ClaimView {
-        uid: claim.metadata.uid.unwrap_or_default(),
-        broker: broker_of(&name)?,
-        cluster_id: annotations.get(CLUSTER_ID_ANNOTATION).cloned(),
-        requested_bytes: requests
-            .as_ref()
-            .and_then(|r| bytes(r.get("storage")))
-            .unwrap_or(0),
-        capacity_bytes: status
-            .capacity
-            .as_ref()
-            .and_then(|c| bytes(c.get("storage"))),
-        class: spec.storage_class_name,
-        deleting: claim.metadata.deletion_timestamp.is_some(),
-        resize_error: resize_error(&status),
-        node: None,
-    };
+    let name = claim.metadata.name.clone()?;
+    let volume = claim
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.volume_name.clone());
     Some(Row {
         cluster,
         name,
         value: ClaimRow {
-            view,
-            volume: spec.volume_name.filter(|name| !name.is_empty()),
+            view: seen::claim(claim)?,
+            volume: volume.filter(|name| !name.is_empty()),
         },
     })
 }
 
-fn bytes(quantity: Option<&Quantity>) -> Option<u64> {
-    quantity_bytes(&quantity?.0)
-}
-
-fn resize_error(status: &PersistentVolumeClaimStatus) -> Option<String> {
-    let failed = ["ControllerResizeError", "NodeResizeError"];
-    let mut conditions = status.conditions.iter().flatten();
-    let condition = conditions.find(|c| failed.contains(&c.type_.as_str()) && c.status == "True");
-    if let Some(condition) = condition {
-        let message = condition.message.clone().unwrap_or_default();
-        return Some(format!("{}: {message}", condition.type_));
-    }
-    let stages = status.allocated_resource_statuses.as_ref()?;
-    stages
-        .get("storage")
-        .filter(|stage| stage.ends_with("Infeasible"))
-        .cloned()
-}
-
 /// The node of a volume that cannot leave it; none for one that can.
 pub(crate) fn volume_row(volume: PersistentVolume) -> Option<Row<String>> {
-    let affinity = volume.spec?.node_affinity?;
-    let terms = affinity.required?.node_selector_terms;
-    let node = match terms.as_slice() {
-        [term] => only_node(term)?,
-        _ => return None,
-    };
     Some(Row {
         cluster: ClusterKey::default(),
-        name: volume.metadata.name?,
-        value: node,
+        name: volume.metadata.name.clone()?,
+        value: seen::node_of_volume(volume)?,
     })
-}
-
-fn only_node(term: &NodeSelectorTerm) -> Option<String> {
-    let mut expressions = term.match_expressions.iter().flatten();
-    let expression = expressions.find(|e| e.key == HOSTNAME && e.operator == "In")?;
-    match expression.values.as_deref() {
-        Some([node]) => Some(node.clone()),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -104,73 +46,23 @@ mod tests {
 
     use super::*;
 
-    fn claim(status: &serde_json::Value) -> ClaimRow {
-        let claim = json!({
-            "metadata": {
-                "namespace": "data", "name": "data-orders-a-1000", "uid": "u1",
-                "labels": { "holdfast.io/cluster": "orders" },
-                "annotations": { "holdfast.io/cluster-id": "abc" },
-            },
-            "spec": {
-                "storageClassName": "fast", "volumeName": "pv-1",
-                "resources": { "requests": { "storage": "200Gi" } },
-            },
-            "status": status,
-        });
-        row(serde_json::from_value(claim).unwrap()).unwrap().value
-    }
-
     #[test]
-    fn a_claim_says_what_it_asks_for_and_what_it_has() {
-        let row = claim(&json!({ "capacity": { "storage": "100Gi" } }));
-        assert_eq!(row.volume.as_deref(), Some("pv-1"));
-        let view = row.view;
-        assert_eq!(
-            (view.broker, view.cluster_id.as_deref()),
-            (1000, Some("abc"))
-        );
-        assert_eq!(
-            (view.requested_bytes, view.capacity_bytes),
-            (200 << 30, Some(100 << 30))
-        );
-        assert_eq!(
-            (view.class.as_deref(), view.resize_error),
-            (Some("fast"), None)
-        );
-        assert_eq!(claim(&json!({})).view.capacity_bytes, None);
-    }
-
-    #[test]
-    fn growth_that_failed_says_why() {
-        let row = claim(&json!({ "conditions": [{
-            "type": "ControllerResizeError", "status": "True", "message": "quota",
-        }] }));
-        assert_eq!(
-            row.view.resize_error.as_deref(),
-            Some("ControllerResizeError: quota")
-        );
-        let row = claim(&json!({
-            "allocatedResourceStatuses": { "storage": "NodeResizeInfeasible" },
-        }));
-        assert_eq!(
-            row.view.resize_error.as_deref(),
-            Some("NodeResizeInfeasible")
-        );
-    }
-
-    #[test]
-    fn only_a_volume_that_cannot_leave_its_node_names_one() {
-        let volume = |key: &str, values: &[&str]| {
-            let volume = json!({
-                "metadata": { "name": "pv-1" },
-                "spec": { "nodeAffinity": { "required": { "nodeSelectorTerms": [{
-                    "matchExpressions": [{ "key": key, "operator": "In", "values": values }],
-                }] } } },
+    fn a_claim_is_kept_with_its_volume() {
+        let claim = |labels: serde_json::Value, volume: &str| {
+            let claim = json!({
+                "metadata": { "namespace": "data", "name": "data-orders-a-1000", "labels": labels },
+                "spec": { "volumeName": volume },
             });
-            volume_row(serde_json::from_value(volume).unwrap()).map(|row| row.value)
+            row(serde_json::from_value(claim).unwrap())
         };
-        assert_eq!(volume(HOSTNAME, &["n1"]).as_deref(), Some("n1"));
-        assert_eq!(volume(HOSTNAME, &["n1", "n2"]), None);
-        assert_eq!(volume("topology.kubernetes.io/zone", &["a"]), None);
+        let ours = json!({ "holdfast.io/cluster": "orders" });
+        let row = claim(ours.clone(), "pv-1").unwrap();
+        assert_eq!(
+            (row.cluster.name.as_str(), row.value.view.broker),
+            ("orders", 1000)
+        );
+        assert_eq!(row.value.volume.as_deref(), Some("pv-1"));
+        assert_eq!(claim(ours, "").unwrap().value.volume, None);
+        assert_eq!(claim(json!({}), "pv-1"), None);
     }
 }

@@ -1,13 +1,10 @@
 //! From a pod to what is kept of it.
 
-use holdfast_planner::{PodPhase, PodView};
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
+use holdfast_planner::{PodView, seen};
+use k8s_openapi::api::core::v1::Pod;
 
-use super::rows::{broker_of, owner};
+use super::rows::owner;
 use crate::cache::Row;
-
-/// Longest text that is kept of what a kubelet or a scheduler says.
-const LONGEST_TROUBLE: usize = 300;
 
 /// A broker's pod, and where it can be asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,102 +16,16 @@ pub(crate) struct PodRow {
 /// What is kept of a pod; none if it is no broker's.
 pub(crate) fn row(pod: Pod) -> Option<Row<PodRow>> {
     let cluster = owner(&pod.metadata)?;
-    let name = pod.metadata.name?;
-    let labels = pod.metadata.labels.unwrap_or_default();
-    let status = pod.status.unwrap_or_default();
-    let view = PodView {
-        broker: broker_of(&name)?,
-        uid: pod.metadata.uid.unwrap_or_default(),
-        node: pod.spec.and_then(|spec| spec.node_name),
-        phase: phase(status.phase.as_deref()),
-        ready: is_true(&status, "Ready"),
-        deleting: pod.metadata.deletion_timestamp.is_some(),
-        revision: labels
-            .get("controller-revision-hash")
-            .cloned()
-            .unwrap_or_default(),
-        restarts: containers(&status)
-            .map(|container| u32::try_from(container.restart_count).unwrap_or(0))
-            .sum(),
-        trouble: trouble(&status),
-        name,
-    };
+    let address = pod.status.as_ref().and_then(|status| status.pod_ip.clone());
+    let view = seen::pod(pod)?;
     Some(Row {
         cluster,
         name: view.name.clone(),
         value: PodRow {
             view,
-            address: status.pod_ip.filter(|ip| !ip.is_empty()),
+            address: address.filter(|ip| !ip.is_empty()),
         },
     })
-}
-
-fn phase(text: Option<&str>) -> PodPhase {
-    match text {
-        Some("Running") => PodPhase::Running,
-        Some("Succeeded" | "Failed") => PodPhase::Ended,
-        Some("Unknown") => PodPhase::Unknown,
-        _ => PodPhase::Pending,
-    }
-}
-
-fn is_true(status: &PodStatus, condition: &str) -> bool {
-    let mut conditions = status.conditions.iter().flatten();
-    conditions.any(|c| c.type_ == condition && c.status == "True")
-}
-
-fn containers(status: &PodStatus) -> impl Iterator<Item = &ContainerStatus> {
-    let init = status.init_container_statuses.iter().flatten();
-    init.chain(status.container_statuses.iter().flatten())
-}
-
-/// What keeps a pod from running. Texts that change by themselves, as the length of a back-off, are
-/// left out: they would wake the cluster for nothing.
-fn trouble(status: &PodStatus) -> Option<String> {
-    let unscheduled = status
-        .conditions
-        .iter()
-        .flatten()
-        .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
-    let text = if let Some(condition) = unscheduled {
-        let reason = condition.reason.as_deref().unwrap_or("Unschedulable");
-        format!(
-            "{reason}: {}",
-            condition.message.as_deref().unwrap_or_default()
-        )
-    } else {
-        containers(status).find_map(container_trouble)?
-    };
-    Some(text.chars().take(LONGEST_TROUBLE).collect())
-}
-
-fn container_trouble(container: &ContainerStatus) -> Option<String> {
-    let state = container.state.as_ref()?;
-    let waiting = state.waiting.as_ref()?;
-    let reason = waiting.reason.as_deref().unwrap_or("Waiting");
-    let name = &container.name;
-    match reason {
-        "ContainerCreating" | "PodInitializing" => None,
-        "CrashLoopBackOff" => {
-            let last = container
-                .last_state
-                .as_ref()
-                .and_then(|state| state.terminated.as_ref());
-            let code = last.map_or(0, |ended| ended.exit_code);
-            let words = last
-                .and_then(|ended| ended.message.as_deref())
-                .unwrap_or_default();
-            Some(
-                format!("{name}: {reason}: it ended with {code} {words}")
-                    .trim_end()
-                    .to_owned(),
-            )
-        }
-        _ => {
-            let message = waiting.message.as_deref().unwrap_or_default();
-            Some(format!("{name}: {reason}: {message}"))
-        }
-    }
 }
 
 #[cfg(test)]
@@ -123,77 +34,26 @@ mod tests {
 
     use super::*;
 
-    fn pod(status: &serde_json::Value) -> PodRow {
-        let pod = json!({
-            "metadata": {
-                "namespace": "data", "name": "orders-a-1000", "uid": "u1",
-                "labels": {
-                    "holdfast.io/cluster": "orders",
-                    "controller-revision-hash": "orders-a-7f",
+    #[test]
+    fn a_pod_is_kept_with_where_it_can_be_asked() {
+        let pod = |ip: &str| {
+            let pod = json!({
+                "metadata": {
+                    "namespace": "data", "name": "orders-a-1000",
+                    "labels": { "holdfast.io/cluster": "orders" },
                 },
-            },
-            "spec": { "nodeName": "n1", "containers": [] },
-            "status": status,
-        });
-        let row = row(serde_json::from_value(pod).unwrap()).unwrap();
+                "status": { "podIP": ip },
+            });
+            row(serde_json::from_value(pod).unwrap()).unwrap()
+        };
+        let row = pod("10.0.0.7");
         assert_eq!(
             (row.cluster.namespace.as_str(), row.cluster.name.as_str()),
             ("data", "orders")
         );
-        row.value
-    }
-
-    #[test]
-    fn a_pod_that_serves() {
-        let row = pod(&json!({
-            "phase": "Running", "podIP": "10.0.0.7",
-            "conditions": [{ "type": "Ready", "status": "True" }],
-            "containerStatuses": [{
-                "name": "broker", "image": "", "imageID": "", "ready": true, "restartCount": 2,
-                "state": { "running": {} },
-            }],
-        }));
-        assert_eq!(row.address.as_deref(), Some("10.0.0.7"));
-        let view = row.view;
-        assert_eq!((view.broker, view.restarts, view.ready), (1000, 2, true));
-        assert_eq!(
-            (view.revision.as_str(), view.node.as_deref()),
-            ("orders-a-7f", Some("n1"))
-        );
-        assert_eq!(
-            (view.phase, view.trouble, view.deleting),
-            (PodPhase::Running, None, false)
-        );
-    }
-
-    #[test]
-    fn what_keeps_a_pod_from_running_is_said_without_what_changes_by_itself() {
-        let row = pod(&json!({
-            "phase": "Running",
-            "containerStatuses": [{
-                "name": "broker", "image": "", "imageID": "", "ready": false, "restartCount": 5,
-                "state": { "waiting": {
-                    "reason": "CrashLoopBackOff", "message": "back-off 2m40s restarting",
-                } },
-                "lastState": { "terminated": { "exitCode": 3, "message": "no disk" } },
-            }],
-        }));
-        assert_eq!(
-            row.view.trouble.as_deref(),
-            Some("broker: CrashLoopBackOff: it ended with 3 no disk")
-        );
-        let row = pod(&json!({
-            "phase": "Pending",
-            "conditions": [{
-                "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
-                "message": "0/3 nodes are available",
-            }],
-        }));
-        assert_eq!(
-            row.view.trouble.as_deref(),
-            Some("Unschedulable: 0/3 nodes are available")
-        );
-        assert_eq!((row.view.phase, row.address), (PodPhase::Pending, None));
+        assert_eq!(row.value.view.broker, 1000);
+        assert_eq!(row.value.address.as_deref(), Some("10.0.0.7"));
+        assert_eq!(pod("").value.address, None);
     }
 
     #[test]

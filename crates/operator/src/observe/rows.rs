@@ -1,42 +1,12 @@
-//! Whose an object is, from its labels and its name.
+//! Whose an object is, for the caches.
 
-use holdfast_api::CLUSTER_LABEL;
+use holdfast_planner::seen;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::cache::ClusterKey;
 
 /// The cluster that an object's label names.
 pub(super) fn owner(metadata: &ObjectMeta) -> Option<ClusterKey> {
-    let name = metadata.labels.as_ref()?.get(CLUSTER_LABEL)?;
-    Some(ClusterKey::new(
-        metadata.namespace.as_deref()?,
-        name.as_str(),
-    ))
-}
-
-/// The broker whose pod or claim has this name, as `data-orders-a-1000`.
-pub(crate) fn broker_of(name: &str) -> Option<i32> {
-    let (_front, number) = name.rsplit_once('-')?;
-    let digits = number.bytes().all(|byte| byte.is_ascii_digit());
-    number.parse().ok().filter(|_| digits)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_number_of_a_pod_is_its_brokers() {
-        assert_eq!(broker_of("data-orders-a-1000"), Some(1000));
-        assert_eq!(broker_of("orders-eu-west-1a-2003"), Some(2003));
-        for other in [
-            "orders",
-            "orders-a",
-            "orders-a-",
-            "orders-a-+7",
-            "a-99999999999",
-        ] {
-            assert_eq!(broker_of(other), None, "{other}");
-        }
-    }
+    let name = seen::cluster_of(metadata)?;
+    Some(ClusterKey::new(metadata.namespace.as_deref()?, name))
 }

@@ -117,13 +117,23 @@ impl Look<'_> {
         short(&[&ids.join(" "), &format!("{:?}", self.cluster.parked)])
     }
 
-    /// A digest without the cluster's id: that of a new cluster is drawn anew with each look, and shall
-    /// not change a plan's hash.
+    /// A digest without what a new cluster gets only when it is made, and without what a resource gets
+    /// only when it is stored: a plan has the same hash before and after that, also in
+    /// `holdfast plan`.
     pub(super) fn stable(&self, value: &Value) -> String {
         let text = value
             .to_string()
             .replace(&self.cluster.identity.cluster_id, "");
-        let value = serde_json::from_str(&text).unwrap_or_default();
+        let mut value: Value = serde_json::from_str(&text).unwrap_or_default();
+        // The digest is one of the owner's uid too.
+        let metadata = value.get_mut("metadata").and_then(Value::as_object_mut);
+        if let Some(metadata) = metadata {
+            metadata.remove("ownerReferences");
+            let annotations = metadata.get_mut("annotations");
+            if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
+                annotations.remove(build::DIGEST_ANNOTATION);
+            }
+        }
         json_hex(&value).chars().take(16).collect()
     }
 }

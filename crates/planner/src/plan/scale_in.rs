@@ -136,11 +136,16 @@ fn refusal(
             have.max(want(&range.name))
         })
         .sum();
+    // Who could not ask the brokers does not know.
+    let held = match held {
+        0 => String::new(),
+        held => format!(" and hold {held} replicas"),
+    };
     Finding {
         reason: "ScaleInRefused",
         message: format!(
-            "{} would go and hold {held} replicas; moving them comes with the next release: set \
-             replicas back to {all} and name every zone that has brokers, or park them",
+            "{} would go{held}; moving replicas comes with the next release: set replicas back to \
+             {all} and name every zone that has brokers, or park them",
             super::steps::named(&going)
         ),
         stalled: true,

@@ -6,6 +6,7 @@ mod create;
 mod identities;
 mod lanes;
 mod nodes;
+mod offline;
 mod permits;
 mod quorum;
 mod roll;

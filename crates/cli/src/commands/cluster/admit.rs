@@ -72,7 +72,7 @@ pub(crate) async fn run(admit: Admit, reach: &Reach) -> anyhow::Result<()> {
     };
     let shown = show(admit.disk, &admission);
     if reach.is_json() {
-        return output::print_json(&shown);
+        return reach.print(&shown);
     }
     output::print(&text(&shown))?;
     Ok(())

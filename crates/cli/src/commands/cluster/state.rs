@@ -27,7 +27,7 @@ pub(crate) async fn state(rule: &Rule, reach: &Reach) -> anyhow::Result<()> {
     let mut client = rule.client(reach).await?;
     let cluster = answer(client.describe_cluster(DescribeClusterRequest {}).await)?;
     if reach.is_json() {
-        return output::print_json(&document(&cluster));
+        return reach.print(&document(&cluster));
     }
     output::print(&text(&cluster))?;
     Ok(())
@@ -55,7 +55,7 @@ pub(crate) async fn watch(rule: &Rule, reach: &Reach) -> anyhow::Result<()> {
 
 fn print_event(event: &Event, reach: &Reach) -> anyhow::Result<()> {
     if reach.is_json() {
-        return output::print_json(&json!({
+        return reach.print(&json!({
             "at_ms": event.at_ms,
             "image_version": event.image_version,
             "kind": event.kind,
