@@ -99,10 +99,8 @@ pub(crate) async fn look_at(
         return Err(failure);
     }
     let now = context.clock.wall_ms();
-    context
-        .metrics
-        .clusters
-        .succeeded(&key, now, || context.has(&key));
+    let clusters = &context.metrics.clusters;
+    clusters.succeeded(&key, now, || context.has(&key));
     Ok(Some(next_look(&key, &decision)))
 }
 

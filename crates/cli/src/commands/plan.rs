@@ -99,11 +99,17 @@ fn planned(plan: &Plan, document: &Value, states: &[Value]) -> anyhow::Result<(S
             "the state has no MessageCluster {namespace}/{name}: it is taken for one to be made"
         ));
     }
-    state.observed.fresh_cluster_id = NO_ID.to_owned();
+    NO_ID.clone_into(&mut state.observed.fresh_cluster_id);
     assume_nodes(&mut state, &plan.zones);
+    let observed = &state.observed;
+    if observed.nodes.is_empty() && observed.identity.is_none() && wish.spec.zones.is_empty() {
+        let way_out = "no node is known: name the zones of the nodes with --zones a,b,c";
+        state.assumed.push(way_out.to_owned());
+    }
     believe(&mut state, &check);
     let operator = Operator {
         version: holdfast_model::VERSION.to_owned(),
+        ..Operator::default()
     };
     let decision = decide(&wish, &state.observed, &operator, &check);
     let children = fates(&wish, &state.observed, &operator, &check).unwrap_or_default();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::read_cluster;
 
-fn document(spec: Value) -> Value {
+fn document(spec: &Value) -> Value {
     json!({
         "apiVersion": "holdfast.io/v1alpha1",
         "kind": "MessageCluster",
@@ -20,7 +20,7 @@ fn problems(document: &Value) -> Vec<String> {
 
 #[test]
 fn a_file_that_is_right_is_read_with_its_defaults() {
-    let file = document(json!({
+    let file = document(&json!({
         "storage": { "size": "10Gi", "class": null },
         "resources": { "limits": { "cpu": 2, "memory": "4Gi" } },
         "settings": { "log.retention.hours": "24" },
@@ -67,7 +67,7 @@ fn what_is_wrong_is_named_by_its_field() {
 
 #[test]
 fn a_file_of_something_else_is_refused() {
-    let mut file = document(json!({ "storage": { "size": "1Gi" } }));
+    let mut file = document(&json!({ "storage": { "size": "1Gi" } }));
     file["apiVersion"] = "holdfast.io/v1".into();
     file["spek"] = json!({});
     file["metadata"] = json!({});

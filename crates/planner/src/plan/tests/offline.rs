@@ -13,6 +13,7 @@ use crate::{ClaimView, Decision, PodPhase, PodView, StepKind};
 fn operator() -> Operator {
     Operator {
         version: "1.0.0".to_owned(),
+        ..Operator::default()
     }
 }
 
