@@ -13,7 +13,6 @@ mod storage_class;
 use std::collections::BTreeMap;
 
 use holdfast_api::MessageCluster;
-use holdfast_model::ClusterId;
 use holdfast_planner::planted::Planted;
 use holdfast_planner::seen::{self, BREAK_GLASS};
 use holdfast_planner::{ClaimView, Identity, ObjectKey, Observed, PermitView};

@@ -59,7 +59,7 @@ fn what_is_wrong_is_named_by_its_field() {
             "spec.approval: must be one of Auto, Manual",
         ),
     ] {
-        let found = problems(&document(spec));
+        let found = problems(&document(&spec));
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].starts_with(expected), "{found:?}");
     }
