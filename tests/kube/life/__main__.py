@@ -26,12 +26,14 @@ def options():
     arguments.add_argument("--versions", required=True, help="one or two that have an image, as 1,2")
     arguments.add_argument("--image", default="", help="REGISTRY/REPOSITORY; empty: the node's own")
     arguments.add_argument("--clients", default="holdfast-clients:test", help="image with kcat")
+    arguments.add_argument("--set", action="append", default=[], help="a setting of brokers, as a=b")
     arguments.add_argument("--rate", type=int, default=200, help="records a second and producer")
     arguments.add_argument("--operator-namespace", default="holdfast-system")
     arguments.add_argument("--own-nodes", action="store_true", help="their power is ours")
     arguments.add_argument("--folder", type=Path, required=True, help="for ledgers and figures")
     parsed = arguments.parse_args()
     parsed.versions = parsed.versions.split(",")
+    parsed.settings = dict(pair.split("=", 1) for pair in parsed.set)
     registry, _, repository = parsed.image.rpartition("/")
     parsed.image = {"registry": registry, "repository": repository} if parsed.image else None
     return parsed

@@ -8,7 +8,7 @@ NODE_PORT = 31094
 ZONES = 3
 
 
-def resource(replicas, version, image):
+def resource(replicas, version, image, settings):
     """A small cluster with a listener for clients inside and one for those outside."""
     spec = {
         "replicas": replicas,
@@ -25,6 +25,8 @@ def resource(replicas, version, image):
     }
     if image:
         spec["image"] = image
+    if settings:
+        spec["settings"] = settings
     return {
         "apiVersion": "holdfast.io/v1alpha1",
         "kind": "MessageCluster",

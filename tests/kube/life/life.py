@@ -80,7 +80,7 @@ class Life:
         self.folder.mkdir(parents=True, exist_ok=True)
         begun = time.monotonic()
         self.namespace.apply(
-            resources.resource(3, self.versions[0], self.options.image),
+            resources.resource(3, self.versions[0], self.options.image, self.options.settings),
             resources.topic("ledger-three"),
         )
         self.namespace.kubectl(
