@@ -1,6 +1,5 @@
 //! What happens to machines and to brokers' processes.
 
-use crate::processes::Life;
 use crate::world::World;
 
 impl World {
@@ -36,11 +35,13 @@ impl World {
             return;
         };
         let what = match self.rng.below(10) {
+            // Whoever said that a machine is off takes that back before it starts.
+            0..=3 | 8.. if node.out_of_service => {
+                self.change(&name, |node| node.out_of_service = false);
+                "is in service again"
+            }
             0..=3 if !node.up => {
-                self.change(&name, |node| {
-                    node.up = true;
-                    node.out_of_service = false;
-                });
+                self.change(&name, |node| node.up = true);
                 "has power again"
             }
             0..=1 => {
@@ -51,7 +52,7 @@ impl World {
                 self.change(&name, |node| node.cut = !node.cut);
                 "is cut off from the API server, or comes back"
             }
-            5 if self.nodes.values().any(|n| n.vanished) || self.all_run() => {
+            5 => {
                 // All nodes are missing for a while, though nothing happened to them.
                 let all_there = self.nodes.values().all(|node| !node.vanished);
                 for node in self.nodes.values_mut() {
@@ -73,20 +74,12 @@ impl World {
                 self.change(&name, |node| {
                     node.cut = false;
                     node.vanished = false;
-                    node.up = true;
-                    node.out_of_service = false;
+                    node.up = !node.out_of_service;
                 });
-                "is whole"
+                "is whole, if it is in service"
             }
         };
         self.trace(|| format!("node {name} {what}"));
-    }
-
-    /// Whether every pod has a process that is past its start.
-    fn all_run(&self) -> bool {
-        let lives = [Life::Serving, Life::Parked];
-        let run = self.processes.values().all(|p| lives.contains(&p.life));
-        run && self.processes.len() == self.store.all("pods").len()
     }
 
     fn change(&mut self, name: &str, change: impl FnOnce(&mut crate::machines::Node)) {

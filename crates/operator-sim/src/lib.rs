@@ -27,9 +27,9 @@ pub mod world;
 use holdfast_planner::planted::Planted;
 use sha2::{Digest, Sha256};
 
+pub use holdfast_sim::Violation;
 pub use holdfast_sim::rng;
 pub use holdfast_sim::trace::{Mode, Trace};
-pub use oracle::Violation;
 pub use profile::{PROFILES, Profile};
 pub use run::Report;
 

@@ -5,19 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::Time;
+use crate::Violation;
 use crate::brokers::Cluster;
 use crate::processes::Life;
 use crate::store::{CLUSTER, Kind};
 use crate::world::World;
-
-/// A promise that was broken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// Its name.
-    pub invariant: &'static str,
-    /// How.
-    pub detail: String,
-}
 
 /// What an operator is about to change.
 #[derive(Debug)]
@@ -86,8 +78,10 @@ const STALE: Time = 30_000;
 impl Oracle {
     /// A promise is broken; the first counts.
     pub fn broken(&mut self, invariant: &'static str, detail: String) {
-        self.violation
-            .get_or_insert(Violation { invariant, detail });
+        self.violation.get_or_insert_with(|| Violation {
+            invariant: invariant.to_owned(),
+            detail,
+        });
     }
 
     /// A process of an operator wants to change something.

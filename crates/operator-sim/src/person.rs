@@ -196,15 +196,9 @@ impl World {
         });
     }
 
-    /// The resource comes back, once what it owned is gone.
+    /// The resource comes back, whether what it owned is gone or not.
     pub fn person_recreates(&mut self) {
-        let left = |plural: &str| {
-            let all = self.store.all(plural).into_iter();
-            let mut owned = all.map(|(_, o)| o["metadata"]["ownerReferences"][0].is_object());
-            owned.any(|owned| owned)
-        };
-        let is_time = self.recreate_at.is_some_and(|at| at <= self.now);
-        if is_time && !left("statefulsets") && !left("configmaps") && !left("pods") {
+        if self.recreate_at.is_some_and(|at| at <= self.now) {
             self.recreate_at = None;
             self.trace(|| "person makes the resource again".to_owned());
             self.write_resource();

@@ -3,14 +3,15 @@
 //! comes.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use holdfast_planner::planted::Planted;
 use parking_lot::Mutex;
 use serde_json::Value;
 
+use crate::Violation;
 use crate::operators::Instance;
-use crate::oracle::Violation;
 use crate::store::MANAGER;
 use crate::wire::{Asked, Reply, SharedWire, Waiting};
 use crate::world::World;
@@ -18,6 +19,9 @@ use crate::{Mode, Profile, Time, server};
 
 /// How long a wish may take once nothing goes wrong any more, milliseconds: several rolls.
 const CONVERGES: Time = 1_500_000;
+
+/// Steps between the moment in which all machines are in service again and that in which all have power.
+const BEFORE_POWER: usize = 20;
 
 /// How long a lease is waited for, milliseconds.
 const LEASE: Time = 15_000;
@@ -53,7 +57,7 @@ impl Report {
     pub fn failed(detail: String) -> Self {
         Self {
             violation: Some(Violation {
-                invariant: "RUN",
+                invariant: "RUN".to_owned(),
                 detail,
             }),
             hash: 0,
@@ -65,6 +69,22 @@ impl Report {
             ended: 0,
             lines: Vec::new(),
         }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} reconciles, {} requests, {} crashes, {} faults, {} brokers stopped, {} s, trace {:016x}",
+            self.looks,
+            self.requests,
+            self.crashes,
+            self.faults,
+            self.stopped,
+            self.ended / 1_000,
+            self.hash
+        )
     }
 }
 
@@ -150,6 +170,13 @@ impl Run {
 
     async fn converges(&mut self, invariant: &'static str) {
         self.calm = true;
+        for node in self.world.nodes.values_mut() {
+            node.out_of_service = false;
+        }
+        // Machines start after it was taken back that they are off, not in the same moment.
+        for _ in 0..BEFORE_POWER {
+            self.pass(100).await;
+        }
         self.world.person_settles();
         let end = self.world.now + CONVERGES;
         while !self.is_over() {

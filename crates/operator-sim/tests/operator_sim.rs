@@ -95,11 +95,10 @@ const CAUGHT: &[(Planted, &str, &[&str])] = &[
         "crashes",
         &["StableWishConverges"],
     ),
-    (Planted::WritesOverNewerSets, "stale", &["NothingDestroyed"]),
     (
         Planted::RestartsWhenScaled,
         "calm",
-        &["NoNeedlessRestart", "StableWishConverges"],
+        &["StableWishConverges"],
     ),
     (
         Planted::NextBeforeCaughtUp,
@@ -122,7 +121,7 @@ fn every_planted_bug_is_caught() {
             .find(|(known, _, _)| known == bug)
             .expect("a row for every bug");
         let profile = Profile::named(name).expect("a profile with this name");
-        let mut caught: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+        let mut caught: BTreeMap<String, Vec<u64>> = BTreeMap::new();
         for seed in 0..PLANTED_SEEDS {
             let report = run(profile, seed, *bug, Mode::Quiet);
             if let Some(found) = report.violation {
@@ -130,7 +129,7 @@ fn every_planted_bug_is_caught() {
             }
             let hits: usize = by
                 .iter()
-                .filter_map(|name| caught.get(name))
+                .filter_map(|name| caught.get(*name))
                 .map(Vec::len)
                 .sum();
             if hits == AT_LEAST {
@@ -140,7 +139,7 @@ fn every_planted_bug_is_caught() {
         println!("{bug:?} in seeds of {name}: {caught:?}");
         let hits: Vec<u64> = by
             .iter()
-            .filter_map(|name| caught.get(name))
+            .filter_map(|name| caught.get(*name))
             .flatten()
             .copied()
             .collect();

@@ -3,6 +3,7 @@
 //! Names are `holdfast_<area>_<thing>_<unit>[_total]`: an [`Area`] adds the front, the kind of the
 //! metric adds the end, so that a caller can get neither wrong.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
@@ -66,6 +67,32 @@ impl Metrics {
             let _infallible = writeln!(text, "# a collector failed\n# EOF");
         }
         text
+    }
+
+    /// Every metric that has a value, by the name under which it is scraped: its kind and its help. For the
+    /// pages that tell of them.
+    pub fn described(&self) -> BTreeMap<String, (String, String)> {
+        let mut found: BTreeMap<String, (String, String)> = BTreeMap::new();
+        let text = self.encode();
+        for line in text.lines() {
+            let mut words = line.splitn(4, ' ');
+            let (Some("#"), Some(what), Some(name), Some(rest)) =
+                (words.next(), words.next(), words.next(), words.next())
+            else {
+                continue;
+            };
+            let row = found.entry(name.to_owned()).or_default();
+            match what {
+                "TYPE" => rest.clone_into(&mut row.0),
+                "HELP" => rest.trim_end_matches('.').clone_into(&mut row.1),
+                _ => {}
+            }
+        }
+        let suffix = |kind: &str| if kind == "counter" { "_total" } else { "" };
+        let scraped = found.into_iter();
+        scraped
+            .map(|(name, row)| (format!("{name}{}", suffix(&row.0)), row))
+            .collect()
     }
 }
 

@@ -9,6 +9,7 @@
 //! of the oracle. `docs/simulation.md` says what is modelled and how to read the output.
 
 pub mod clock;
+pub mod command;
 pub mod context;
 pub mod disk;
 pub mod event;

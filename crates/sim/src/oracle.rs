@@ -18,7 +18,7 @@ use permits::Permits;
 /// A broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// The invariant's name, as in `docs/replication.md`.
+    /// The invariant's name, as in `docs/replication.md` or `docs/simulation.md`.
     pub invariant: String,
     /// What was seen.
     pub detail: String,

@@ -1,5 +1,7 @@
 //! What came of one run.
 
+use std::fmt;
+
 use crate::Time;
 use crate::oracle::Violation;
 
@@ -30,4 +32,14 @@ pub struct Report {
     pub ended: Time,
     /// The lines of the trace that were kept.
     pub lines: Vec<String>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} steps, {} faults, {} committed, {} acked, trace {:016x}",
+            self.events, self.faults, self.committed, self.acknowledged, self.hash
+        )
+    }
 }

@@ -35,30 +35,13 @@ fn registered() -> BTreeMap<String, (String, String)> {
     let label = ApiLabel { api: "Produce" };
     broker.requests.get_or_create(&label).inc();
     broker.request_seconds.get_or_create(&label).observe(0.0);
-    let text = metrics.encode();
-    let mut found: BTreeMap<String, (String, String)> = BTreeMap::new();
-    for line in text.lines() {
-        let mut words = line.splitn(4, ' ');
-        let (Some("#"), Some(what), Some(name), Some(rest)) =
-            (words.next(), words.next(), words.next(), words.next())
-        else {
-            continue;
-        };
-        let row = found.entry(name.to_owned()).or_default();
-        match what {
-            "TYPE" => rest.clone_into(&mut row.0),
-            "HELP" => rest.trim_end_matches('.').clone_into(&mut row.1),
-            _ => {}
-        }
-    }
-    found
+    metrics.described()
 }
 
 fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
     for (name, (kind, help)) in registered() {
-        let suffix = if kind == "counter" { "_total" } else { "" };
-        writeln!(page, "| `{name}{suffix}` | {kind} | {help} |").unwrap();
+        writeln!(page, "| `{name}` | {kind} | {help} |").unwrap();
     }
     page
 }
