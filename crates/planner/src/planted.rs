@@ -22,8 +22,6 @@ pub enum Planted {
     DrainingCountsAsGranted,
     /// A permit is the operator's own only while its process remembers having got it.
     PermitKnownByMemory,
-    /// A set is written whatever version of it was seen.
-    WritesOverNewerSets,
     /// The number of brokers stands in their pods' template.
     RestartsWhenScaled,
     /// Once the first brokers of a roll run again, the next are stopped under the same permit.
@@ -32,8 +30,7 @@ pub enum Planted {
     FirstFailureEndsAll,
 }
 
-/// Every bug that the planner and the operator can carry and that the simulator is known to catch. It
-/// does not catch `WritesOverNewerSets` soon enough yet.
+/// Every bug that the planner and the operator can carry.
 pub const ALL: &[Planted] = &[
     Planted::ClaimsGoWithTheirSet,
     Planted::LostByTimeAlone,

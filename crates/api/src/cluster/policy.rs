@@ -77,9 +77,9 @@ pub enum OperatorChanges {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Healing {
-    /// What happens to the pod of a node that is gone for certain: its Node object was deleted, or
-    /// bears the out-of-service taint. Replace: it is deleted, so that it starts elsewhere if its
-    /// volume allows that. Keep: it stays until a person or Kubernetes removes it.
+    /// What happens to the pod of a node that is gone for certain, because it bears the
+    /// out-of-service taint. Replace: it is deleted, so that it starts elsewhere if its volume allows
+    /// that. Keep: it stays until a person or Kubernetes removes it.
     #[serde(default)]
     pub lost_pods: LostPods,
 }

@@ -4,6 +4,7 @@
 //! test reads it.
 
 use holdfast_planner::ObjectKey;
+use holdfast_planner::planted::Planted;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::Api;
@@ -55,7 +56,8 @@ impl Scene<'_> {
         let node = node.ok_or_else(|| Error::Stale(format!("pod {name}")))?;
         let nodes: Api<Node> = Api::all(self.context.client.clone());
         let there = nodes.get_opt(&node).await?.and_then(node_row);
-        if there.is_some_and(|row| !row.value.is_out_of_service()) {
+        let certain = there.is_some_and(|row| row.value.is_out_of_service());
+        if !certain && self.context.planted != Planted::LostByTimeAlone {
             return Err(Error::Stale(format!("node {node}")));
         }
         let params = DeleteParams {

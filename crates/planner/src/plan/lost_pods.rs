@@ -1,5 +1,6 @@
-//! Pods of nodes that are gone for certain: nobody else takes them away, and their brokers start
-//! nowhere else before.
+//! Pods of nodes that are gone for certain, because a person says so: their brokers start nowhere else
+//! before they are taken away. Those of a node whose object is missing are left to Kubernetes, which removes
+//! them after a while: a kubelet that lives registers its node anew.
 
 use super::steps::step;
 use super::{Look, Work};
@@ -34,9 +35,7 @@ pub(super) fn works(look: &Look<'_>) -> Vec<Work> {
         .collect()
 }
 
-/// Nothing speaks for the pod any more: neither its node, nor its process, nor the controller. A node that
-/// is missing may come back (a kubelet registers it anew), so Kubernetes must have given the pod up too; a
-/// look that found no nodes at all says nothing.
+/// Nothing speaks for the pod any more: neither its node, nor its process, nor the controller.
 fn lost(look: &Look<'_>, pod: &PodView) -> bool {
     let Some(node) = &pod.node else {
         return false;
@@ -45,10 +44,7 @@ fn lost(look: &Look<'_>, pod: &PodView) -> bool {
     if look.cluster.planted == Planted::LostByTimeAlone {
         return nodes.get(node).is_none_or(|node| !node.ready);
     }
-    let gone = match nodes.get(node) {
-        Some(node) => node.out_of_service,
-        None => pod.deleting && !nodes.is_empty(),
-    };
+    let gone = nodes.get(node).is_some_and(|node| node.out_of_service);
     gone && !pod.ready
         && pod.phase != PodPhase::Pending
         && !look.observed.processes.contains_key(&pod.broker)

@@ -31,9 +31,10 @@ pub(super) fn works(look: &Look<'_>, allowed: Allowed, findings: &mut Vec<Findin
         .into_iter()
         .map(|zone| (zone, outdated(look, zone)))
         .collect();
+    let forming = one_of_the_forming(look, &outdated);
     let mut works = Vec::new();
     for (zone, outdated) in &outdated {
-        works.extend(steps_of(look, allowed, zone, outdated));
+        works.extend(steps_of(look, allowed, zone, outdated, forming));
     }
     let stop = failures(look, &outdated, findings);
     if let Some(reason) = stop {
@@ -116,6 +117,7 @@ fn steps_of(
     allowed: Allowed,
     zone: &ZoneSet<'_>,
     outdated: &Outdated,
+    forming: Option<i32>,
 ) -> Vec<Work> {
     let mut works = Vec::new();
     let target = towards(look, zone);
@@ -132,7 +134,7 @@ fn steps_of(
             _ => target.clone(),
         };
         let work = rolling(look, zone, &outdated.now, target, Urgency::Wish);
-        works.push(now(look, allowed, zone, outdated, work));
+        works.push(now(look, allowed, zone, outdated, forming, work));
     }
     if !outdated.held.is_empty() {
         let work = rolling(look, zone, &outdated.held, target, Urgency::Operator);
@@ -185,6 +187,7 @@ fn now(
     allowed: Allowed,
     zone: &ZoneSet<'_>,
     outdated: &Outdated,
+    forming: Option<i32>,
     mut work: Work,
 ) -> Work {
     let files = [COMMON_FILES, BROKER_FILES].map(|suffix| look.files(suffix));
@@ -203,6 +206,7 @@ fn now(
     let (down, up): (Vec<i32>, Vec<i32>) = outdated.now.iter().partition(|id| may_stop(id));
     work.acts = down
         .into_iter()
+        .filter(|id| look.is_down(*id) || forming == Some(*id))
         .filter_map(|id| stop(look, id, "it is down and takes no permit"))
         .collect();
     let reason = format!("zone {}: {}", zone.zone.name, work.step.reason);
@@ -238,9 +242,30 @@ pub(super) fn stop(look: &Look<'_>, id: i32, why: &str) -> Option<Act> {
 /// Brokers of a cluster that never was one hold nothing: a wrong image must not need a permit that
 /// nobody can give.
 fn never_formed(look: &Look<'_>, id: i32) -> bool {
-    let member = |id: i32| !matches!(look.lifecycle(id), None | Some(Lifecycle::Forming));
-    let formed = look.cluster.identity.formed || look.names.iter().any(|name| member(name.id));
+    let identity = &look.cluster.identity;
+    // A voter waits for admission when it knows of a cluster; the others wait from their start.
+    let member = |id: i32| match look.lifecycle(id) {
+        None | Some(Lifecycle::Forming) => false,
+        Some(Lifecycle::WaitingForAdmission) => identity.voters.contains(&id),
+        Some(_) => true,
+    };
+    let formed = identity.formed || look.names.iter().any(|name| member(name.id));
     look.observed.asked && look.view.is_none() && !formed && look.lifecycle(id).is_some()
+}
+
+/// The one that stops now of those that serve no cluster yet: it may be formed in this moment, and
+/// then this look is wrong about one of them and not about several.
+fn one_of_the_forming(look: &Look<'_>, outdated: &[(&ZoneSet<'_>, Outdated)]) -> Option<i32> {
+    if look
+        .names
+        .iter()
+        .filter_map(|name| look.pod(name.id))
+        .any(|pod| pod.deleting)
+    {
+        return None;
+    }
+    let mut ids = outdated.iter().flat_map(|(_, o)| &o.now).copied();
+    ids.find(|id| never_formed(look, *id) && !look.is_down(*id))
 }
 
 /// Those that restart together. With one zone there is no other to carry on, and the controller's

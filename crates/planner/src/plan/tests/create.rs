@@ -92,3 +92,30 @@ fn a_zone_of_its_own_is_enough() {
         world.permits
     );
 }
+
+/// The cluster may be formed while the acts of a look are under way, and then the look was wrong about
+/// all that it stops.
+#[test]
+fn a_change_before_the_cluster_exists_restarts_one_broker_at_a_look() {
+    let mut world = World::new();
+    world.broken_brokers = [1000, 2000, 3000].into();
+    world.settle();
+    assert_eq!(world.serving(), 0);
+    world.forget();
+    world.setting("num.io.threads", "16");
+    let sound = [1001, 2001, 3001];
+    let mut stopped = 0;
+    for _ in 0..30 {
+        world.step();
+        let now = world.deleted();
+        let now = now.iter().filter(|id| sound.contains(id)).count();
+        assert!(now <= stopped + 1, "several at once: {:?}", world.deleted());
+        stopped = now;
+    }
+    assert_eq!(stopped, 3, "each was restarted once");
+    assert!(world.permits.is_empty());
+    world.broken_brokers.clear();
+    world.version("1.0.1");
+    world.settle();
+    assert_eq!(world.serving(), 6);
+}
