@@ -81,7 +81,12 @@ pub(crate) async fn look_at(
         version: holdfast_model::VERSION.to_owned(),
         planted: context.planted,
     };
-    let mut decision = decide(resource, &look.observed, &operator, &check);
+    let mut decision = decide(
+        resource,
+        &look.observed,
+        &operator,
+        &Config::check_properties,
+    );
     let scene = Scene {
         context: &context,
         key: &key,
@@ -107,14 +112,6 @@ pub(crate) async fn look_at(
 fn key(metadata: &ObjectMeta) -> ClusterKey {
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
     ClusterKey::new(text(&metadata.namespace), text(&metadata.name))
-}
-
-/// Whether brokers would load these settings.
-fn check(properties: &str) -> Result<(), String> {
-    let checked = Config::check_properties(properties);
-    checked
-        .map(|_notices| ())
-        .map_err(|error| error.to_string())
 }
 
 /// What a person should know of an act that failed; nothing of what mends itself.
@@ -255,7 +252,7 @@ mod tests {
 
     #[test]
     fn settings_are_checked_as_a_broker_checks_them() {
-        assert_eq!(check("log.retention.hours=24\n"), Ok(()));
-        assert!(check("no.such.key=1\n").is_err());
+        assert_eq!(Config::check_properties("log.retention.hours=24\n"), Ok(()));
+        assert!(Config::check_properties("no.such.key=1\n").is_err());
     }
 }

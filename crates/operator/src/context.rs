@@ -52,7 +52,7 @@ pub(crate) struct Remembered {
     pub(crate) was_looked_at: bool,
     /// The permit that was asked for last and refused, and why.
     pub(crate) refused: Option<(BTreeSet<i32>, Vec<String>)>,
-    /// The permit that was got last.
+    /// The permit that was got last. Only a planted bug asks for it: whose a permit is, its holder says.
     pub(crate) permit: Option<u64>,
     /// What its Secrets held.
     pub(crate) certificates: Option<Certificates>,

@@ -42,23 +42,25 @@ impl Events {
 
     /// Publishes it. An Event that is lost is no reason to stop.
     pub(crate) async fn publish(&self, about: &ObjectReference, happening: Happening) {
-        let type_ = if happening.is_warning {
+        if let Err(error) = self.recorder.publish(&event(&happening), about).await {
+            tracing::warn!(%error, reason = happening.reason, "an event was not written");
+        }
+    }
+}
+
+fn event(happening: &Happening) -> Event {
+    Event {
+        type_: if happening.is_warning {
             EventType::Warning
         } else {
             EventType::Normal
-        };
-        let event = Event {
-            type_,
-            reason: happening.reason.to_owned(),
-            note: Some(bounded_to(&happening.note, LONGEST_NOTE).to_owned()),
-            // What is the same but for its note is counted as one Event, with the first note: so what
-            // was done to whom belongs to the action.
-            action: bounded_to(&happening.note, LONGEST_ACTION).to_owned(),
-            secondary: None,
-        };
-        if let Err(error) = self.recorder.publish(&event, about).await {
-            tracing::warn!(%error, reason = happening.reason, "an event was not written");
-        }
+        },
+        reason: happening.reason.to_owned(),
+        note: Some(bounded_to(&happening.note, LONGEST_NOTE).to_owned()),
+        // What is the same but for its note is counted as one Event, with the first note: so what was done
+        // to whom belongs to the action.
+        action: bounded_to(&happening.note, LONGEST_ACTION).to_owned(),
+        secondary: None,
     }
 }
 
@@ -69,6 +71,22 @@ fn bounded_to(text: &str, longest: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Seen on a cluster: four stopped brokers were one Event with the first one's name, counted four times.
+    #[test]
+    fn what_is_done_to_another_broker_is_another_event() {
+        let stopped = |note: &str| {
+            event(&Happening {
+                reason: "BrokerStopped",
+                note: note.to_owned(),
+                is_warning: false,
+            })
+        };
+        let (one, other) = (stopped("broker 1000"), stopped("broker 1001"));
+        // The recorder tells events of one resource apart by these.
+        assert_ne!((&one.reason, &one.action), (&other.reason, &other.action));
+        assert_eq!(stopped(&"x".repeat(200)).action.len(), LONGEST_ACTION);
+    }
 
     #[test]
     fn a_long_note_is_cut_between_two_characters() {

@@ -90,32 +90,28 @@ def drain(life):
     life.whole()
 
 
-def node_lost(life):
-    """The power of a node fails, and comes back after a while."""
-    broker = max(life.cluster.pods())
-    node = life.cluster.node_of(broker)
-    life.nodes("node-kill", node)
+def lost_for_a_while(life, lose, bring_back, what):
+    """Nodes are lost, partitions get other leaders, and the nodes come back."""
+    life.nodes(lose, what)
     try:
         until("the loss is seen", lambda: not life.watchers.all_in_sync(), 60)
         until("every partition has a leader", life.all_led, 60)
         life.note("leaders_s")
         time.sleep(10)
     finally:
-        life.nodes("node-start", node)
+        life.nodes(bring_back, what)
     life.whole()
+
+
+def node_lost(life):
+    """The power of a node fails, and comes back after a while."""
+    node = life.cluster.node_of(max(life.cluster.pods()))
+    lost_for_a_while(life, "node-kill", "node-start", node)
 
 
 def zone_cut_off(life):
     """All nodes of a zone are cut off from everything, and come back after a while."""
-    life.nodes("zone-cut", "b")
-    try:
-        until("the loss is seen", lambda: not life.watchers.all_in_sync(), 60)
-        until("every partition has a leader", life.all_led, 60)
-        life.note("leaders_s")
-        time.sleep(10)
-    finally:
-        life.nodes("zone-heal", "b")
-    life.whole()
+    lost_for_a_while(life, "zone-cut", "zone-heal", "b")
 
 
 def broker_dies_without_operator(life):

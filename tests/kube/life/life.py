@@ -132,7 +132,8 @@ class Life:
             problems.append("brokers restarted, and none had to")
         if not looks:
             problems.append("nobody looked")
-        lost = [name for name, claim in claims.items() if self.cluster.claims().get(name) != claim]
+        kept = self.cluster.claims()
+        lost = [name for name, claim in claims.items() if kept.get(name) != claim]
         if lost:
             problems.append(f"claims were touched: {lost}")
         row["ok"], row["problems"] = not problems, problems

@@ -97,7 +97,7 @@ impl Broker {
         self.state.quorum.shutdown().await;
         if let Err(slow) = self.tasks.drain(deadline.min(SOON)).await {
             tracing::info!(running = slow.names.join(", "), "tasks have not ended yet");
-            if let Err(late) = self.tasks.drain(deadline).await {
+            if let Err(late) = self.tasks.drain(deadline.saturating_sub(SOON)).await {
                 tracing::warn!(%late, "some tasks did not end in time");
             }
         }

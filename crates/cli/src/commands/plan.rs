@@ -27,23 +27,25 @@ const DEFAULT_NAMESPACE: &str = "default";
 const NO_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 
 /// What the help says besides.
-const HELP: &str = "\
-With a file alone the plan is that of a new cluster. For a cluster that exists, give the state of its
+fn help() -> String {
+    format!(
+        "With a file alone the plan is that of a new cluster. For a cluster that exists, give the state of its
 namespace as kubectl prints it:
 
-  kubectl --namespace shop get messagecluster,statefulset,pod,persistentvolumeclaim,configmap,service,\
-serviceaccount,poddisruptionbudget,networkpolicy,node,persistentvolume,storageclass --output json \
-| holdfast plan --file cluster.yaml --state -
+  {} | holdfast plan --file cluster.yaml --state -
 
 Nothing is asked of Kubernetes or brokers, and nothing is changed. The plan's hash is the one that the
 operator will show in status.plan, so that approvedPlan can be part of the same change, as long as the
 state and the versions of the operator and of this tool stay the same.
 
-Exit codes: 0 nothing to do; 3 something to do; 1 the file is invalid, or a part of it is refused";
+Exit codes: 0 nothing to do; 3 something to do; 1 the file is invalid, or a part of it is refused",
+        seen::how_to_get("shop")
+    )
+}
 
 /// What to plan for.
 #[derive(Args, Clone, Debug)]
-#[command(after_long_help = HELP)]
+#[command(after_long_help = help())]
 pub(crate) struct Plan {
     /// The file with the MessageCluster, in YAML or JSON; - is standard input
     #[arg(long, short = 'f', value_name = "FILE")]
@@ -106,13 +108,14 @@ fn planned(plan: &Plan, document: &Value, states: &[Value]) -> anyhow::Result<(S
         let way_out = "no node is known: name the zones of the nodes with --zones a,b,c";
         state.assumed.push(way_out.to_owned());
     }
-    believe(&mut state, &check);
+    let check = &Config::check_properties;
+    believe(&mut state, check);
     let operator = Operator {
         version: holdfast_model::VERSION.to_owned(),
         ..Operator::default()
     };
-    let decision = decide(&wish, &state.observed, &operator, &check);
-    let children = fates(&wish, &state.observed, &operator, &check).unwrap_or_default();
+    let decision = decide(&wish, &state.observed, &operator, check);
+    let children = fates(&wish, &state.observed, &operator, check).unwrap_or_default();
     let code = code(&decision);
     let cluster = format!("{namespace}/{name}");
     Ok((
@@ -147,14 +150,6 @@ fn assume_nodes(state: &mut State, zones: &[String]) {
             .nodes
             .insert(format!("a node in {zone}"), node);
     }
-}
-
-/// Whether brokers would load these settings.
-fn check(properties: &str) -> Result<(), String> {
-    let checked = Config::check_properties(properties);
-    checked
-        .map(|_notices| ())
-        .map_err(|error| error.to_string())
 }
 
 fn code(decision: &Decision) -> u8 {

@@ -1,7 +1,6 @@
 //! Applies children, and asks for larger volumes.
 
 use holdfast_planner::Object;
-use holdfast_planner::planted::Planted;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
@@ -20,8 +19,7 @@ impl Scene<'_> {
         if seen.is_none() {
             self.check_absent(kind.name, name).await?;
         }
-        let over = self.context.planted == Planted::WritesOverNewerSets;
-        let value = applied(object, kind, seen.filter(|_| !over));
+        let value = applied(object, kind, seen);
         let params = PatchParams::apply(MANAGER).force();
         self.objects(kind)
             .patch(name, &params, &Patch::Apply(&value))

@@ -33,7 +33,12 @@ pub fn configuration_digest(
     services: &BTreeMap<String, ServiceView>,
 ) -> Option<String> {
     let (common, own) = configuration(cluster, broker, services)?;
-    Some(sha256_hex(format!("{common}\0{own}\0").as_bytes()))
+    Some(files_digest(&common, &own))
+}
+
+/// The digest of both files of a broker, as it reports what it has loaded.
+pub(crate) fn files_digest(common: &str, own: &str) -> String {
+    sha256_hex(format!("{common}\0{own}\0").as_bytes())
 }
 
 /// The Services whose address Kubernetes has not given yet, and which it is.

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use holdfast_api::{BrokerState, BrokerStatus, MessageCluster, MessageClusterStatus, StepState};
 
 use super::State;
+use crate::build::configuration::files_digest;
 use crate::build::names;
-use crate::digest::sha256_hex;
 use crate::{
     BrokerView, ClusterView, Identity, Lifecycle, ObjectKey, Observed, ProcessView,
     QuorumMemberView, StepKind, ValidCluster,
@@ -111,7 +111,7 @@ fn process(
         &format!("{}.properties", broker.id),
     );
     let files = common.zip(own);
-    let digest = files.map(|(common, own)| sha256_hex(format!("{common}\0{own}\0").as_bytes()));
+    let digest = files.map(|(common, own)| files_digest(common, own));
     let configuration = if waiting.contains(&broker.id) {
         OLDER_FILES.to_owned()
     } else {

@@ -98,17 +98,17 @@ impl Config {
     /// environment is not known here and counts as a name.
     ///
     /// # Errors
-    /// As [`Config::load`].
-    pub fn check_properties(text: &str) -> Result<Vec<Notice>, Error> {
+    /// Why a broker would not load it, as [`Config::load`] says it.
+    pub fn check_properties(text: &str) -> Result<(), String> {
         let mut loaded = Loaded {
             config: Self::default(),
             notices: Vec::new(),
             files_digest: String::new(),
         };
         let path = Path::new("broker.properties");
-        load_properties(path, text, &|_name| Some("name".to_owned()), &mut loaded)?;
-        validate::validate(&loaded.config, &mut loaded.notices)?;
-        Ok(loaded.notices)
+        load_properties(path, text, &|_name| Some("name".to_owned()), &mut loaded)
+            .and_then(|()| validate::validate(&loaded.config, &mut loaded.notices))
+            .map_err(|error| error.to_string())
     }
 }
 
