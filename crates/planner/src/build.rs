@@ -31,7 +31,7 @@ pub use identity::identity_object;
 pub use labels::{DIGEST_ANNOTATION, WISH_ANNOTATION, belongs_to, cluster_selector};
 pub use stateful_set::stateful_set;
 pub use unwanted::unwanted;
-pub use wish::wish;
+pub use wish::{of_files as wish_of_files, wish};
 
 use crate::digest::json_hex;
 use crate::{Object, ObjectKey, ServiceView, ValidCluster};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::configuration::{addresses_missing, common, own};
-use super::{labels, names, object};
+use super::configuration::{addresses_missing, common as common_text, own};
+use super::{labels, names, object, wish};
 use crate::{Object, ServiceView, ValidCluster};
 
 /// Both or none: one without the other would be a configuration that nobody meant.
@@ -16,14 +16,19 @@ pub(super) fn build(
     if !addresses_missing(cluster, services).is_empty() {
         return Vec::new();
     }
-    let shared = BTreeMap::from([("broker.properties".to_owned(), common(cluster))]);
+    let shared = BTreeMap::from([("broker.properties".to_owned(), common_text(cluster))]);
     let brokers = cluster.brokers().into_iter();
     let each = brokers.filter_map(|broker| {
         let text = own(cluster, broker.id, services)?;
         Some((format!("{}.properties", broker.id), text))
     });
+    let mut common = config_map(cluster, names::config(&cluster.name), shared);
+    // Beside the digest, which is of the content: a file that older versions wrote gets it, and no broker
+    // restarts for it.
+    common.value["metadata"]["annotations"][labels::WISH_ANNOTATION] =
+        wish::of_files(cluster).into();
     vec![
-        config_map(cluster, names::config(&cluster.name), shared),
+        common,
         config_map(cluster, names::brokers(&cluster.name), each.collect()),
     ]
 }

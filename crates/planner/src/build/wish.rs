@@ -18,14 +18,8 @@ use crate::{ValidCluster, ValidZone};
 /// every template for a changed wish.
 pub fn wish(cluster: &ValidCluster, zone: &ValidZone) -> String {
     let spec = &cluster.spec;
-    let listeners = spec.listeners.iter();
-    let listeners: Vec<_> = listeners.map(|l| (&l.name, l.port)).collect();
-    let in_files = |name: &&String| cluster.static_settings.contains_key(*name);
-    let settings: BTreeMap<_, _> = spec
-        .settings
-        .iter()
-        .filter(|(name, _)| in_files(name))
-        .collect();
+    let listeners = listeners(cluster);
+    let settings = settings(cluster);
     json_hex(&json!({
         "clusterId": cluster.identity.cluster_id,
         "image": pod::image(cluster),
@@ -43,4 +37,31 @@ pub fn wish(cluster: &ValidCluster, zone: &ValidZone) -> String {
         "storageClass": zone.storage.class,
         "accessMode": zone.storage.access_mode,
     }))
+}
+
+/// The digest of what the resource puts into the file that all brokers read. A file may have been written
+/// for another wish than the sets, which follow it: it says itself for which.
+pub fn of_files(cluster: &ValidCluster) -> String {
+    let spec = &cluster.spec;
+    json_hex(&json!({
+        "listeners": listeners(cluster),
+        "settings": settings(cluster),
+        "replicationFactor": cluster.static_settings.get("default.replication.factor"),
+        "preferredLeaders": spec.preferred_leaders,
+        "gracePeriod": spec.pod.termination_grace_period_seconds,
+    }))
+}
+
+fn listeners(cluster: &ValidCluster) -> Vec<(&str, i32)> {
+    let listeners = cluster.spec.listeners.iter();
+    listeners.map(|l| (l.name.as_str(), l.port)).collect()
+}
+
+fn settings(cluster: &ValidCluster) -> BTreeMap<&str, &str> {
+    let in_files = |name: &str| cluster.static_settings.contains_key(name);
+    let named = cluster.spec.settings.iter();
+    named
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .filter(|(name, _)| in_files(name))
+        .collect()
 }

@@ -1,9 +1,9 @@
 //! The children that restart nothing by themselves: accounts, Services, policies, and the files that
 //! brokers read at their start; and certificates.
 //!
-//! Files are applied before templates, and templates only once the files are seen to be there: a set
-//! whose `wish` is the resource's tells that the files are, too. So a file that differs although every
-//! wish agrees differs because the operator's version does.
+//! Files are applied before templates, and templates only once the files are seen to be there. The file of
+//! all brokers says for which wish it was written; if that is the resource's and it differs all the same,
+//! the operator's version does. In a file of a version that did not say so, a set tells for it.
 
 use serde_json::Value;
 
@@ -60,7 +60,6 @@ impl Child {
     ) -> Vec<Self> {
         let common = names::config(&cluster.name);
         let made = zones.iter().any(|zone| zone.set.is_some());
-        let agreed = zones.iter().any(ZoneSet::wish_agrees);
         build::children(cluster, &observed.services)
             .into_iter()
             .map(|object| {
@@ -71,7 +70,7 @@ impl Child {
                     Some(_) if taken => Change::None,
                     Some(live) if build::is_applied(&object, live) => Change::None,
                     Some(live) if digest_of(live) == digest_of(&object.value) => Change::Edited,
-                    Some(_) if is_common && agreed => Change::Operator,
+                    Some(live) if is_common && agrees(cluster, live, zones) => Change::Operator,
                     None if is_common && made => Change::Edited,
                     _ => Change::Wish,
                 };
@@ -82,6 +81,14 @@ impl Child {
                 }
             })
             .collect()
+    }
+}
+
+/// Whether the file of all brokers was written for what the resource asks for now.
+fn agrees(cluster: &ValidCluster, live: &Value, zones: &[ZoneSet<'_>]) -> bool {
+    match live["metadata"]["annotations"][build::WISH_ANNOTATION].as_str() {
+        Some(wish) => wish == build::wish_of_files(cluster),
+        None => zones.iter().any(ZoneSet::wish_agrees),
     }
 }
 
@@ -185,24 +192,28 @@ pub(super) fn works(look: &Look<'_>, standing: &Standing) -> Vec<Work> {
     works
 }
 
+fn common_file<'a>(look: &Look<'a>) -> Option<&'a Value> {
+    let key = ObjectKey {
+        kind: "ConfigMap".to_owned(),
+        name: names::config(&look.cluster.name),
+    };
+    look.observed.children.get(&key)
+}
+
+/// Whether the file of all brokers says what it shall, in which no broker's address is.
+pub(super) fn common_file_stands(look: &Look<'_>) -> bool {
+    let wanted = build::configuration::common(look.cluster);
+    common_file(look).is_some_and(|live| live["data"]["broker.properties"] == wanted.as_str())
+}
+
 /// A file that waits for addresses of brokers. It is in the plan already, so that the plan's name does
 /// not change when they come.
 fn addressless(look: &Look<'_>, suffix: &str, target: String, towards: String) -> Option<Work> {
-    let key = ObjectKey {
-        kind: "ConfigMap".to_owned(),
-        name: format!("{}-{suffix}", look.cluster.name),
-    };
-    let live = look
-        .observed
-        .children
-        .get(&key)
-        .map(|live| &live["data"]["broker.properties"]);
-    let common = build::configuration::common(look.cluster);
-    if suffix == COMMON_FILES && live.is_some_and(|live| *live == common.as_str()) {
+    if suffix == COMMON_FILES && common_file_stands(look) {
         return None;
     }
-    let agreed = suffix == COMMON_FILES && look.zones.iter().any(ZoneSet::wish_agrees);
-    let change = if agreed {
+    let live = common_file(look).filter(|_| suffix == COMMON_FILES);
+    let change = if live.is_some_and(|live| agrees(look.cluster, live, &look.zones)) {
         Change::Operator
     } else {
         Change::Wish

@@ -2,7 +2,7 @@
 
 use holdfast_api::MessageCluster;
 
-use super::children::Change;
+use super::children::{Change, common_file_stands};
 use super::{Judged, Look, Operator};
 use crate::build::{self, names};
 use crate::{Finding, ObjectKey, Observed};
@@ -61,8 +61,11 @@ pub fn fates(
     }
     if !look.addresses_missing.is_empty() {
         for file in [names::config(name), names::brokers(name)] {
-            let mut one = fate("ConfigMap", file, Fate::Made);
-            one.fate = changed(observed, &one.key);
+            let mut one = fate("ConfigMap", file, Fate::Kept);
+            let stands = one.key.name == names::config(name) && common_file_stands(&look);
+            if !stands {
+                one.fate = changed(observed, &one.key);
+            }
             all.push(one);
         }
     }

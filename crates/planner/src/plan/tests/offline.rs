@@ -257,6 +257,28 @@ fn what_becomes_of_children_is_told() {
 }
 
 #[test]
+fn new_brokers_whose_addresses_are_to_come_change_no_common_file() {
+    let mut world = World::new();
+    world.edit(|spec| {
+        let external = json!({"name": "EXTERNAL", "port": 9094, "type": "LoadBalancer"});
+        let external = serde_json::from_value(external).expect("a listener");
+        spec.listeners.push(external);
+    });
+    world.settle();
+    let state = read(&world);
+    world.edit(|spec| spec.replicas = 8);
+    let all = fates(&world.resource, &state.observed, &operator(), &|_| Ok(())).unwrap();
+    let of = |name: &str| {
+        let mut named = all.iter().filter(|child| child.key.name == name);
+        named
+            .find(|child| child.key.kind == "ConfigMap")
+            .map(|child| child.fate)
+    };
+    assert_eq!(of("orders-config"), Some(Fate::Kept));
+    assert_eq!(of("orders-brokers"), Some(Fate::Changed));
+}
+
+#[test]
 fn a_state_that_lacks_what_there_is_gives_no_plan() {
     let world = World::settled();
     let whole = printed(&world);

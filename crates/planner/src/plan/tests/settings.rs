@@ -1,7 +1,10 @@
 //! Whose a setting is: what the resource named, and what somebody changed by hand.
 
+use holdfast_api::PlanState;
+use serde_json::Value;
+
 use super::World;
-use super::world::kinds;
+use super::world::{key, kinds};
 use crate::StepKind;
 
 const RETENTION: &str = "log.retention.ms";
@@ -15,6 +18,19 @@ fn by_hand(world: &mut World, key: &str, value: &str) {
 fn running<'a>(world: &'a World, key: &str) -> Option<&'a str> {
     let view = world.observed.cluster.as_ref().expect("a controller");
     view.settings.get(key).map(String::as_str)
+}
+
+fn common_file(world: &mut World) -> &mut Value {
+    let map = world
+        .observed
+        .children
+        .get_mut(&key("ConfigMap", "orders-config"));
+    map.expect("the file of all brokers")
+}
+
+fn says(world: &mut World, line: &str) -> bool {
+    let text = common_file(world)["data"]["broker.properties"].as_str();
+    text.expect("its text").lines().any(|each| each == line)
 }
 
 #[test]
@@ -59,4 +75,32 @@ fn what_the_resource_named_returns_to_its_default_also_without_a_controller_for_
     let last = world.settle();
     assert_eq!(running(&world, RETENTION), None);
     assert!(!last.status.managed_settings.contains(&RETENTION.to_owned()));
+}
+
+/// The file is written before the sets, so that for a moment it alone is of the newer wish.
+#[test]
+fn a_setting_that_is_taken_back_at_once_waits_for_no_approval() {
+    let mut world = World::settled();
+    world.setting("num.io.threads", "16");
+    world.step();
+    assert!(says(&mut world, "num.io.threads=16"));
+    world.edit(|spec| spec.settings.clear());
+    let last = world.settle();
+    assert_eq!(last.plan.state, PlanState::Idle, "{:#?}", last.steps);
+    assert!(!says(&mut world, "num.io.threads=16"));
+    assert!(world.deleted().is_empty(), "no broker had loaded it");
+}
+
+/// A version that did not say for which wish it wrote the file.
+#[test]
+fn a_file_without_its_wish_gets_it_and_nothing_restarts() {
+    let mut world = World::settled();
+    world.forget();
+    let annotations = &mut common_file(&mut world)["metadata"]["annotations"];
+    let annotations = annotations.as_object_mut().expect("annotations");
+    annotations.remove("holdfast.io/wish").expect("its wish");
+    assert_eq!(kinds(&world.decide()), [StepKind::ApplyChildren]);
+    let last = world.settle();
+    assert_eq!(last.plan.state, PlanState::Idle, "{:#?}", last.steps);
+    assert!(world.permits.is_empty() && world.deleted().is_empty());
 }
