@@ -124,9 +124,9 @@ impl World {
             };
             match there {
                 None if field == "uid" => return Err(conflict(name)),
-                None => return Err(not_found(name)),
                 Some(there) if there["metadata"][field] != meant => return Err(conflict(name)),
-                Some(_) => {}
+                // What is not there is made, whatever version was meant.
+                None | Some(_) => {}
             }
         }
         Ok(())

@@ -81,16 +81,25 @@ fn kind(name: &str) -> Result<&'static Kind, Error> {
     Kind::find(name).ok_or_else(|| Error::Refused(format!("a {name} is no child")))
 }
 
-/// What is sent. A set is changed only in the version that was seen: with an old number of replicas a
-/// process that lost the lease would stop brokers.
+/// A version that no object ever has: an apply in it makes what is not there, and the API server refuses
+/// (409) to change what is.
+const ABSENT: &str = "1";
+
+/// What is sent. A set is changed only in the version that was seen, and made only if it is not there:
+/// with an old number of replicas a process that lost the lease would stop brokers. The version alone
+/// would not keep a set from being made again that was deleted meanwhile; its uid does.
 fn applied(object: &Object, kind: &Kind, seen: Option<&Value>) -> Value {
     let mut value = object.value.clone();
     value["apiVersion"] = kind.api_version().into();
     value["kind"] = kind.name.into();
-    if kind.name == STATEFUL_SET
-        && let Some(seen) = seen
-    {
-        value["metadata"]["resourceVersion"] = seen["metadata"]["resourceVersion"].clone();
+    if kind.name == STATEFUL_SET {
+        let metadata = &mut value["metadata"];
+        metadata["resourceVersion"] = ABSENT.into();
+        if let Some(seen) = seen {
+            for field in ["resourceVersion", "uid"] {
+                metadata[field] = seen["metadata"][field].clone();
+            }
+        }
     }
     value
 }
@@ -103,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_set_is_changed_only_in_the_version_that_was_seen() {
-        let seen = json!({ "metadata": { "resourceVersion": "7" } });
+        let seen = json!({ "metadata": { "resourceVersion": "7", "uid": "u" } });
         let object = |kind: &str| Object {
             key: ObjectKey {
                 kind: kind.to_owned(),
@@ -114,12 +123,12 @@ mod tests {
         let sent = |kind: &str, seen| applied(&object(kind), Kind::find(kind).unwrap(), seen);
         let set = sent("StatefulSet", Some(&seen));
         assert_eq!(set["metadata"]["resourceVersion"], "7");
+        assert_eq!(set["metadata"]["uid"], "u");
         assert_eq!(set["apiVersion"], "apps/v1");
         let service = sent("Service", Some(&seen));
         assert_eq!(service["metadata"].get("resourceVersion"), None);
-        assert_eq!(
-            sent("StatefulSet", None)["metadata"].get("resourceVersion"),
-            None
-        );
+        let new = sent("StatefulSet", None);
+        assert_eq!(new["metadata"]["resourceVersion"], "1");
+        assert_eq!(new["metadata"].get("uid"), None);
     }
 }
