@@ -25,6 +25,13 @@ pub struct Member {
     pub since: Time,
 }
 
+impl Member {
+    /// It registered again after that registration, and is in its place.
+    pub fn is_back_since(&self, epoch: u64) -> bool {
+        self.epoch > epoch && !self.fenced && !self.stopping
+    }
+}
+
 /// A partition.
 #[derive(Clone, Debug)]
 pub struct Partition {

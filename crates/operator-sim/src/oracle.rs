@@ -114,7 +114,7 @@ impl Oracle {
         };
         self.ours.retain(|id, epoch| {
             let member = cluster.members.get(id);
-            let back = member.is_some_and(|m| m.epoch > *epoch && !m.fenced && !m.stopping);
+            let back = member.is_some_and(|member| member.is_back_since(*epoch));
             !(back && cluster.is_caught_up(*id))
         });
     }
@@ -274,7 +274,16 @@ impl World {
         self.oracle.ours.insert(id, epoch);
         self.oracle.stopped += 1;
         let starved = cluster.partitions.iter().find(|partition| {
-            let away = |id: &&i32| self.oracle.ours.contains_key(*id);
+            // One that is back counts where it is in sync, even if it still copies other partitions.
+            let away = |id: &&i32| {
+                let stopped = self.oracle.ours.get(*id);
+                let member = cluster.members.get(*id);
+                let back = |since: &u64| {
+                    let back = member.is_some_and(|member| member.is_back_since(*since));
+                    back && partition.isr.contains(*id)
+                };
+                stopped.is_some_and(|since| !back(since))
+            };
             let left = partition.replicas.len() - partition.replicas.iter().filter(away).count();
             left < partition.needed
         });

@@ -356,7 +356,7 @@ impl World {
                 cluster.admitted.insert(wish.broker, disk);
                 Ok(Said::Admitted(admin::AdmitDiskReply {
                     newly_admitted: known.is_none(),
-                    votes: false,
+                    ..admin::AdmitDiskReply::default()
                 }))
             }
             Question::Settings(wish) => {

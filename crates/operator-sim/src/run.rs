@@ -419,8 +419,10 @@ impl Run {
                 if call.method != "GET" && !call.path.contains("/events") {
                     let from = waiting.from;
                     let (method, path) = (&call.method, &call.path);
-                    self.world
-                        .trace(|| format!("operator {from}: {method} {path}: {code}"));
+                    self.world.trace(|| {
+                        let plan = plan_in(&call.body);
+                        format!("operator {from}: {method} {path}: {code}{plan}")
+                    });
                 }
                 Reply::Api(code, body)
             }
@@ -494,4 +496,13 @@ impl World {
             }
         }
     }
+}
+
+/// What a status that is written says of the plan.
+fn plan_in(body: &Value) -> String {
+    let plan = &body["status"]["plan"];
+    let (Some(state), Some(summary)) = (plan["state"].as_str(), plan["summary"].as_str()) else {
+        return String::new();
+    };
+    format!(", {state}: {summary}")
 }

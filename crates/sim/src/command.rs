@@ -69,12 +69,20 @@ pub fn main<S: Simulator>() -> ExitCode {
             Some(seed) => wanted.replay(seed, &mut out),
             None => wanted.sweep(&mut out),
         },
-        Err(message) => writeln!(out, "{message}").map(|()| false),
+        Err(message) => usage::<S>(&message, &mut out).map(|()| false),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) | Err(_) => ExitCode::FAILURE,
     }
+}
+
+fn usage<S: Simulator>(message: &str, out: &mut impl Write) -> io::Result<()> {
+    let name = S::NAME;
+    let choices = "[--profile NAME] [--planted NAME]";
+    writeln!(out, "{message}")?;
+    writeln!(out, "usage: {name} [SEEDS] [FROM] [--all] {choices}")?;
+    writeln!(out, "       {name} --seed N {choices}")
 }
 
 /// What the command line asks for.
