@@ -155,7 +155,7 @@ impl AdminService for AdminApi {
     ) -> Result<Response<AdmitDiskReply>, Status> {
         only(
             &request,
-            if request.get_ref().replace {
+            if request.get_ref().replace || request.get_ref().vote {
                 PEOPLE
             } else {
                 RULERS

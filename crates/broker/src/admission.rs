@@ -48,9 +48,26 @@ pub struct Admission {
     pub vote_taken_from: Option<ReplicaId>,
 }
 
-/// The command with which an operator admits a disk, as a waiting broker names it.
-pub fn command(cluster: ClusterId, replica: ReplicaId, address: &Address) -> String {
-    format!(
-        "holdfast cluster admit {replica} --cluster-id {cluster} --address {address} --rpc HOST:PORT"
-    )
+/// Reads an address; it came from a socket. Nothing at all is none.
+pub(crate) fn address(host: String, port: u32) -> Result<Option<Address>, &'static str> {
+    let port = u16::try_from(port).map_err(|_large| "no such port")?;
+    match (host.len(), port) {
+        (0, 0) => Ok(None),
+        (1..=HOST_BYTES, 1..) => Ok(Some(Address::new(host, port))),
+        _ => Err("no usable address"),
+    }
+}
+
+/// The command with which a person admits a disk, as a waiting broker names it.
+pub fn command(
+    cluster: ClusterId,
+    replica: ReplicaId,
+    address: &Address,
+    admin_api: bool,
+) -> String {
+    let command = format!("holdfast cluster admit {replica} --address {address}");
+    if admin_api {
+        return format!("{command} --admin HOST:PORT");
+    }
+    format!("{command} --cluster-id {cluster} --rpc HOST:PORT")
 }

@@ -135,11 +135,11 @@ impl Cluster {
     }
 
     /// Waits until a broker says by which command its disk is admitted, and answers the words of
-    /// that command, with a broker of the cluster named in it.
+    /// that command, with who is asked named in it.
     ///
     /// # Errors
     /// It does not say so in time, or ended.
-    pub async fn admission(&mut self, n: usize, ask: usize) -> anyhow::Result<Vec<String>> {
+    pub async fn admission(&mut self, n: usize, asked: &str) -> anyhow::Result<Vec<String>> {
         let begun = self.clock.monotonic();
         loop {
             let broker = &mut self.brokers[n];
@@ -149,7 +149,7 @@ impl Cluster {
                 .err()
                 .unwrap_or_default();
             if let Some((_, command)) = reason.split_once("holdfast cluster admit ") {
-                let command = command.replace(BLANK, self.rpc_address(ask));
+                let command = command.replace(BLANK, asked);
                 let words = command.split_whitespace().map(str::to_owned);
                 return Ok(["cluster", "admit"]
                     .map(str::to_owned)

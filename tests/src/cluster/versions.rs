@@ -88,6 +88,7 @@ impl Cluster {
         authority.args(["certificates", "authority", "--cluster-id", &id, "--dir"]);
         power::run(authority.arg(of("authority")))?;
         issue("admin", &["admin"])?;
+        issue("operator", &["operator"])?;
         let mut all = Vec::new();
         for n in 0..self.brokers.len() {
             let name = format!("broker-{n}");
@@ -113,6 +114,14 @@ impl Cluster {
     /// # Errors
     /// What the tool complains of.
     pub fn rule(&self, admin: &str, args: &[&str]) -> anyhow::Result<Value> {
+        self.rule_as("admin", admin, args)
+    }
+
+    /// The same with the certificate of a role.
+    ///
+    /// # Errors
+    /// What the tool complains of.
+    pub fn rule_as(&self, role: &str, admin: &str, args: &[&str]) -> anyhow::Result<Value> {
         let output = Command::new(&self.binary)
             .args(args)
             .args(["--output", "json"])
@@ -120,7 +129,10 @@ impl Cluster {
             .env_remove(PREVIOUS)
             .env("HOLDFAST_BOOTSTRAP", self.bootstrap())
             .env("HOLDFAST_ADMIN", admin)
-            .env("HOLDFAST_CERTIFICATES", self.dir.join("certificates/admin"))
+            .env(
+                "HOLDFAST_CERTIFICATES",
+                self.dir.join("certificates").join(role),
+            )
             .output()?;
         if output.status.success() {
             return Ok(serde_json::from_slice(&output.stdout)?);

@@ -69,7 +69,8 @@ async fn apply(cluster: &Cluster, plan: &Path, chance: &mut Chance) {
 async fn replace(load: &mut Load, n: usize) {
     load.cluster.format_anew(n, 1).unwrap();
     load.cluster.start_broker(n).unwrap();
-    let words = load.cluster.admission(n, 0).await.unwrap();
+    let asked = load.cluster.rpc_address(0).to_owned();
+    let words = load.cluster.admission(n, &asked).await.unwrap();
     let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
     words.push("--vote");
     let done = load.cluster.tool(&words).unwrap();
@@ -101,7 +102,8 @@ async fn the_last_disk_carries_the_cluster_on_with_every_acknowledged_record() {
     // A disk that does not know of the recovery is foreign, and told what to do.
     load.cluster.format_anew(1, 0).unwrap();
     load.cluster.start_broker(1).unwrap();
-    let words = load.cluster.admission(1, 0).await.unwrap();
+    let asked = load.cluster.rpc_address(0).to_owned();
+    let words = load.cluster.admission(1, &asked).await.unwrap();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let refused = load.cluster.tool(&words).unwrap_err().to_string();
     assert!(refused.contains("--recovery-generation 1"), "{refused}");

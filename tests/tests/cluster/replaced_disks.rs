@@ -1,6 +1,6 @@
 //! A disk is lost for ever, and another one takes its place.
 
-use holdfast_tests::cluster::Storage;
+use holdfast_tests::cluster::{Storage, binary};
 
 use crate::load::Load;
 
@@ -32,7 +32,8 @@ async fn a_new_disk_waits_is_admitted_and_takes_the_place_and_the_vote_of_a_lost
     load.progress().await;
     load.cluster.format_anew(2, 0).unwrap();
     load.cluster.start_broker(2).unwrap();
-    let words = load.cluster.admission(2, 1).await.unwrap();
+    let asked = load.cluster.rpc_address(1).to_owned();
+    let words = load.cluster.admission(2, &asked).await.unwrap();
     load.progress().await;
 
     // A disk that nobody has is not admitted by a slip of the pen.
@@ -64,5 +65,46 @@ async fn a_new_disk_waits_is_admitted_and_takes_the_place_and_the_vote_of_a_lost
         .tool(&["topic", "create", "agreed", "--replication-factor", "1"])
         .unwrap();
     load.cluster.start_broker(0).unwrap();
+    load.finish().await;
+}
+
+#[tokio::test]
+async fn over_the_admin_api_a_person_puts_a_disk_in_the_place_of_another_and_an_operator_cannot() {
+    let mut load = Load::start("replaced-api", Storage::Directory).await;
+    load.in_sync().await;
+    let api = load.cluster.certify().unwrap();
+    let program = binary().unwrap();
+    for (n, (settings, _)) in api.iter().enumerate() {
+        load.cluster.stop(n).await.unwrap();
+        load.cluster.run_as(n, &program, settings).unwrap();
+        load.cluster.start_broker(n).unwrap();
+        load.cluster.wait_ready().await.unwrap();
+        load.in_sync().await;
+    }
+    let asked = &api[1].1;
+
+    load.cluster.kill(2).unwrap();
+    load.cluster.lose_disk(2).unwrap();
+    load.cluster.format_anew(2, 0).unwrap();
+    load.cluster.start_broker(2).unwrap();
+    load.progress().await;
+    // It names who is asked, so that nothing else need be said.
+    let words = load.cluster.admission(2, asked).await.unwrap();
+    assert!(words.contains(&"--admin".to_owned()), "{words:?}");
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let refused = load.cluster.rule_as("operator", asked, &words);
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("operator"), "{refused}");
+
+    let done = load.cluster.rule(asked, &words).unwrap();
+    assert_eq!(done["newly_admitted"], true, "{done}");
+    assert_eq!(done["votes"], true, "{done}");
+    assert!(done["vote_taken_from"].is_string(), "{done}");
+    assert_eq!(done["address"], load.cluster.rpc_address(2), "{done}");
+    load.cluster.wait_ready().await.unwrap();
+    load.in_sync().await;
+    let again = load.cluster.rule(asked, &words).unwrap();
+    assert_eq!(again["newly_admitted"], false, "{again}");
+    assert!(again["vote_taken_from"].is_null(), "{again}");
     load.finish().await;
 }

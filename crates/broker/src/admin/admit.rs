@@ -1,4 +1,4 @@
-//! A new broker's disk is let in.
+//! A disk is let in: that of a new broker, or, if a person says so, one in the place of an older one.
 
 use std::time::Duration;
 
@@ -12,21 +12,15 @@ use crate::admission::{self, AdmissionRequest, AskError};
 /// How long the controller and the disk may take together.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Longest host name, DNS's limit.
-const HOST_BYTES: usize = 255;
-
 impl AdminApi {
     pub(super) async fn admit(&self, asked: AdmitDiskRequest) -> Result<AdmitDiskReply, Status> {
         let replica = self.read(&asked)?;
-        let port = u16::try_from(asked.port).unwrap_or_default();
-        if asked.host.is_empty() || asked.host.len() > HOST_BYTES || port == 0 {
-            return Err(Status::invalid_argument("no usable address"));
-        }
         let request = AdmissionRequest {
             cluster: Some(self.identity.cluster),
             replica,
-            address: Some(Address::new(asked.host, port)),
-            vote: false,
+            address: admission::address(asked.host, asked.port)
+                .map_err(Status::invalid_argument)?,
+            vote: asked.vote,
         };
         let image = self.state.image();
         let brokers: Vec<Address> = image
@@ -38,6 +32,12 @@ impl AdminApi {
             Ok(done) => Ok(AdmitDiskReply {
                 newly_admitted: done.newly_admitted,
                 votes: done.votes,
+                newly_member: done.newly_member,
+                vote_taken_from: done
+                    .vote_taken_from
+                    .map_or_else(String::new, |older| older.to_string()),
+                host: done.address.host,
+                port: u32::from(done.address.port),
             }),
             Err(AskError::Refused(reason)) => Err(Status::failed_precondition(reason)),
             Err(error) => Err(Status::unavailable(error.to_string())),

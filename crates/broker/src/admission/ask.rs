@@ -9,7 +9,7 @@ use holdfast_rpc::proto::{AdmitReply, AdmitRequest, ControllerError};
 use holdfast_rpc::{Address, Channels, Class, Error as RpcError, Options, call, limits};
 use uuid::Uuid;
 
-use super::{Admission, AdmissionRequest, HOST_BYTES};
+use super::{Admission, AdmissionRequest, address};
 
 /// The version of the message written today.
 const VERSION: u32 = 1;
@@ -138,7 +138,7 @@ fn read(reply: &AdmitReply, broker: BrokerId) -> Result<Answer, Error> {
             let older = Incarnation(reply.vote_taken_from);
             Ok(Answer::Done(Admission {
                 cluster: ClusterId(cluster),
-                address: address(&reply.host, reply.port).ok_or_else(odd)?,
+                address: found(&reply.host, reply.port).ok_or_else(odd)?,
                 newly_admitted: reply.newly_admitted,
                 newly_member: reply.newly_member,
                 votes: reply.votes,
@@ -150,7 +150,7 @@ fn read(reply: &AdmitReply, broker: BrokerId) -> Result<Answer, Error> {
         }
         ControllerError::NotLeader => {
             let leader = reply.leader.as_ref();
-            let hint = leader.and_then(|leader| address(&leader.host, leader.port));
+            let hint = leader.and_then(|leader| found(&leader.host, leader.port));
             Ok(hint.map_or_else(
                 || Answer::Later("there is no controller".to_owned()),
                 Answer::Elsewhere,
@@ -163,8 +163,6 @@ fn read(reply: &AdmitReply, broker: BrokerId) -> Result<Answer, Error> {
     }
 }
 
-fn address(host: &str, port: u32) -> Option<Address> {
-    let port = u16::try_from(port).ok().filter(|port| *port != 0)?;
-    let fits = (1..=HOST_BYTES).contains(&host.len());
-    fits.then(|| Address::new(host, port))
+fn found(host: &str, port: u32) -> Option<Address> {
+    address(host.to_owned(), port).ok().flatten()
 }

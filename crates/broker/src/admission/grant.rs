@@ -13,7 +13,7 @@ use holdfast_rpc::{Address, Channels, Class, Error as RpcError, Identity, call, 
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::{Admission, AdmissionRequest, HOST_BYTES};
+use super::{Admission, AdmissionRequest, address};
 use crate::controller::{OfficeHandle, Refusal};
 
 /// How long the disk's broker may take to say who it is.
@@ -60,19 +60,13 @@ impl AdmissionRequest {
             16 => Uuid::from_slice(&message.cluster_id).ok().map(ClusterId),
             _ => return Err("a cluster id has 16 bytes"),
         };
-        let port = u16::try_from(message.port).map_err(|_large| "no such port")?;
-        let address = match (message.host.len(), port) {
-            (0, 0) => None,
-            (1..=HOST_BYTES, 1..) => Some(Address::new(message.host.clone(), port)),
-            _ => return Err("no usable address"),
-        };
         Ok(Self {
             cluster,
             replica: ReplicaId {
                 broker: BrokerId(message.broker),
                 incarnation: Incarnation(message.incarnation),
             },
-            address,
+            address: address(message.host.clone(), message.port)?,
             vote: message.vote,
         })
     }
@@ -295,7 +289,7 @@ mod tests {
                 ..message()
             },
             AdmitRequest {
-                host: "h".repeat(HOST_BYTES + 1),
+                host: "h".repeat(256),
                 ..message()
             },
             AdmitRequest {

@@ -280,6 +280,7 @@ impl Parts {
                 self.links.identity.cluster,
                 self.links.identity.replica,
                 &self.rpc_address(),
+                self.state.config.admin_api.files().is_some(),
             ),
             interval,
             session_timeout: Duration::from_millis(

@@ -35,7 +35,7 @@ impl Scene<'_> {
             incarnation: incarnation.to_owned(),
             host: host.to_owned(),
             port: port.into(),
-            replace: false,
+            ..AdmitDiskRequest::default()
         };
         let reply = self.door()?.ask(|broker| broker.admit_disk(wish)).await?;
         Ok(if reply.newly_admitted {

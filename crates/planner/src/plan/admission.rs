@@ -57,9 +57,8 @@ fn replaced(look: &Look<'_>, process: &ProcessView) -> Finding {
         reason: "DiskReplaced",
         message: format!(
             "broker {id} has another disk than the cluster knows, and {held} replicas are on the \
-             known one. If that is lost for good: `holdfast cluster admit {id} --incarnation {}` \
-             fills the new one from the others; otherwise bring the old volume back. Nothing is \
-             done to either",
+             known one. If that is lost for good: `holdfast cluster admit {id}@{}` fills the new \
+             one from the others; otherwise bring the old volume back. Nothing is done to either",
             process.incarnation
         ),
         stalled: true,

@@ -84,8 +84,10 @@ fn container_trouble(container: &ContainerStatus) -> Option<String> {
                 .as_ref()
                 .and_then(|state| state.terminated.as_ref());
             let code = last.map_or(0, |ended| ended.exit_code);
+            // A message may be the end of the log, and why it ended is the last that it said.
             let words = last
                 .and_then(|ended| ended.message.as_deref())
+                .and_then(|message| message.lines().rfind(|line| !line.trim().is_empty()))
                 .unwrap_or_default();
             Some(
                 format!("{name}: {reason}: it ended with {code} {words}")
@@ -151,7 +153,7 @@ mod tests {
                 "state": { "waiting": {
                     "reason": "CrashLoopBackOff", "message": "back-off 2m40s restarting",
                 } },
-                "lastState": { "terminated": { "exitCode": 3, "message": "no disk" } },
+                "lastState": { "terminated": { "exitCode": 3, "message": "it starts\nno disk\n\n" } },
             }],
         }));
         assert_eq!(

@@ -7,11 +7,13 @@ use holdfast_broker::admission::{
     self, Admission, AdmissionRequest, AskError, RpcAddress as Address,
 };
 use holdfast_model::{ClusterId, ReplicaId};
+use holdfast_rpc::proto::admin::{AdmitDiskReply, AdmitDiskRequest, DescribeBrokerRequest};
 use holdfast_runtime::config::HostPort;
 use serde::Serialize;
 
 use crate::exit::Unreachable;
 use crate::output;
+use crate::rule::{Rule, answer};
 use crate::session::Reach;
 use crate::text::add;
 
@@ -21,21 +23,26 @@ use crate::text::add;
 /// disk of the same broker is out for ever once the new one has registered, so nothing is done while
 /// that older disk is in use, or while it alone holds records that were acknowledged. Its vote in
 /// the metadata quorum goes to the new disk. Repeating the command is harmless.
+///
+/// It goes over the admin API; with --rpc, to a cluster whose brokers serve none.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Admit {
     /// The disk, as its broker names it: 2@5ffeff0285257a55
     #[arg(value_name = "DISK")]
     disk: ReplicaId,
-    /// Where brokers of the cluster listen for other brokers (not for clients), as
-    /// host:port,host:port; one that answers is enough
-    #[arg(long, value_name = "ADDRESSES", value_delimiter = ',', required = true)]
+    #[command(flatten)]
+    rule: Rule,
+    /// Without the admin API: where brokers of the cluster listen for other brokers (not for
+    /// clients), as host:port,host:port; one that answers is enough
+    #[arg(long, value_name = "ADDRESSES", value_delimiter = ',')]
     rpc: Vec<HostPort>,
     /// Where the disk's broker listens for other brokers; if not given, where that broker was known
     /// to listen
     #[arg(long, value_name = "HOST:PORT")]
     address: Option<HostPort>,
-    /// Refuse to do anything in another cluster than this
-    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    /// Refuse to do anything in another cluster than this. Over the admin API the certificate says
+    /// which it is
+    #[arg(long, value_name = "ID", allow_hyphen_values = true, requires = "rpc")]
     cluster_id: Option<ClusterId>,
     /// Give the disk a vote in the metadata quorum, even if no older disk of its broker has one
     #[arg(long)]
@@ -55,6 +62,38 @@ struct Shown {
 
 /// Asks for the admission and says what was done.
 pub(crate) async fn run(admit: Admit, reach: &Reach) -> anyhow::Result<()> {
+    let shown = if admit.rpc.is_empty() {
+        by_the_admin_api(&admit, reach).await?
+    } else {
+        by_rpc(&admit, reach).await?
+    };
+    if reach.is_json() {
+        return reach.print(&shown);
+    }
+    output::print(&text(&shown))?;
+    Ok(())
+}
+
+async fn by_the_admin_api(admit: &Admit, reach: &Reach) -> anyhow::Result<Shown> {
+    let mut client = admit.rule.client(reach).await?;
+    let broker = answer(client.describe_broker(DescribeBrokerRequest {}).await)?;
+    let (host, port) = admit.address.as_ref().map_or_else(
+        || (String::new(), 0),
+        |address| (address.host.clone(), address.port),
+    );
+    let request = AdmitDiskRequest {
+        broker: admit.disk.broker.0,
+        incarnation: format!("{:016x}", admit.disk.incarnation.0),
+        host,
+        port: port.into(),
+        replace: true,
+        vote: admit.vote,
+    };
+    let reply = answer(client.admit_disk(request).await)?;
+    Ok(told(admit.disk, broker.cluster_id, reply))
+}
+
+async fn by_rpc(admit: &Admit, reach: &Reach) -> anyhow::Result<Shown> {
     let brokers: Vec<Address> = admit.rpc.iter().map(address).collect();
     let request = AdmissionRequest {
         cluster: admit.cluster_id,
@@ -63,19 +102,25 @@ pub(crate) async fn run(admit: Admit, reach: &Reach) -> anyhow::Result<()> {
         vote: admit.vote,
     };
     let patience = Duration::from_secs(reach.timeout);
-    let admission = match admission::ask(&brokers, &request, patience).await {
-        Ok(admission) => admission,
+    match admission::ask(&brokers, &request, patience).await {
+        Ok(admission) => Ok(show(admit.disk, &admission)),
         Err(AskError::Unreachable { addresses, reason }) => {
-            return Err(Unreachable::rpc(addresses, reason).into());
+            Err(Unreachable::rpc(addresses, reason).into())
         }
-        Err(error) => return Err(error.into()),
-    };
-    let shown = show(admit.disk, &admission);
-    if reach.is_json() {
-        return reach.print(&shown);
+        Err(error) => Err(error.into()),
     }
-    output::print(&text(&shown))?;
-    Ok(())
+}
+
+fn told(disk: ReplicaId, cluster_id: String, reply: AdmitDiskReply) -> Shown {
+    Shown {
+        cluster_id,
+        disk: disk.to_string(),
+        address: format!("{}:{}", reply.host, reply.port),
+        newly_admitted: reply.newly_admitted,
+        newly_member: reply.newly_member,
+        votes: reply.votes,
+        vote_taken_from: Some(reply.vote_taken_from).filter(|older| !older.is_empty()),
+    }
 }
 
 fn address(endpoint: &HostPort) -> Address {

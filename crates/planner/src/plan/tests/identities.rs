@@ -71,7 +71,7 @@ fn another_disk_under_a_known_name_is_not_let_in() {
     assert!(
         decision.findings[0]
             .message
-            .contains("holdfast cluster admit 2000")
+            .contains("holdfast cluster admit 2000@empty`")
     );
     assert!(decision.acts.is_empty(), "{:?}", decision.acts);
     // A voter that was never registered is no newcomer either.

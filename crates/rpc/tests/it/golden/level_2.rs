@@ -188,10 +188,12 @@ fn others() -> Vec<Sample> {
         host: text("broker-3.example"),
         port: 9192,
         replace: true,
+        ..AdmitDiskRequest::default()
     };
     let admitted = AdmitDiskReply {
         newly_admitted: true,
         votes: true,
+        ..AdmitDiskReply::default()
     };
     let change = ChangeSettingsRequest {
         set: settings(),
