@@ -44,6 +44,14 @@ run_apiserver() {
         --proxy-client-cert-file="$PKI/front-proxy.crt" --proxy-client-key-file="$PKI/front-proxy.key"
 }
 
+apiserver_signal() { # SIGNAL
+    kill "-$1" "$(cat "$KUBE_DIR/pids/kube-apiserver")"
+}
+
+apiserver_has_ended() {
+    [ ! -d "/proc/$(cat "$KUBE_DIR/pids/kube-apiserver")" ]
+}
+
 # Without higher limits the controllers' own throttle takes six seconds of a start. A node is NotReady
 # when it has been silent for 16 s.
 run_controllers() {

@@ -9,12 +9,19 @@ from pathlib import Path
 from .acts import ACTS, KILLED, SCALE_OUT
 from .kubectl import Failed
 from .life import Life
+from .mistakes import MISTAKES
 from .table import table
 from .wishes import WISHES
 
 
 # Killed: the operator is killed after everything that it does. Wishes: what else people do to a cluster.
-SETS = {"acts": ACTS, "killed": KILLED, "wishes": [SCALE_OUT, *WISHES]}
+# Mistakes: what goes wrong around it.
+SETS = {
+    "acts": ACTS,
+    "killed": KILLED,
+    "wishes": [SCALE_OUT, *WISHES],
+    "mistakes": [SCALE_OUT, *MISTAKES],
+}
 
 
 def options():

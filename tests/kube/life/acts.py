@@ -10,7 +10,7 @@ from .kubectl import Failed, until
 class Act:
     """An act: what it does, and what it may cost."""
 
-    def __init__(self, name, do, planned=True, restarts=None, needs=None):
+    def __init__(self, name, do, planned=True, restarts=None, needs=None, new_claims=0):
         self.name, self.do = name, do
         # A planned act costs applications no error and no partition its min.insync.replicas.
         self.planned = planned
@@ -18,6 +18,8 @@ class Act:
         self.restarts = restarts
         # What not every place has: "nodes", power over them, or "builds", two versions of the product.
         self.needs = needs
+        # How many claims it replaces, because whoever does it deletes them.
+        self.new_claims = new_claims
 
 
 def scale_out(life):

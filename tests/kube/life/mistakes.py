@@ -1,0 +1,241 @@
+"""What goes wrong around a cluster, by mistake or by bad luck: it converges or waits, and destroys nothing."""
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from . import cluster as resources
+from .acts import Act
+from .kubectl import Failed, run, until
+
+ADMIN_PORT = 9392
+# An annotation of pods: a change of it restarts all brokers.
+MARK = "example.com/marked"
+
+
+def restart_marked(life, mark):
+    life.cluster.change({"pod": {"annotations": {MARK: f"{life.number}-{mark}"}}})
+
+
+def edited_while_it_rolls(life):
+    """The resource is changed again while the first change is being carried out."""
+    uids = life.cluster.uids()
+    restart_marked(life, "first")
+    until("the first broker restarts", lambda: life.cluster.uids() != uids, 120)
+    restart_marked(life, "second")
+    life.whole()
+    marks = {pod["metadata"]["annotations"].get(MARK) for pod in life.cluster.pods().values()}
+    if marks != {f"{life.number}-second"}:
+        raise Failed(f"brokers run {marks}")
+
+
+def deleted_while_it_is_made(life):
+    """Another cluster is deleted while it is being made, and made again: the same one becomes whole."""
+    name = "short-lived"
+    spec = resources.resource(3, life.versions[0], life.options.image, life.options.settings)
+    spec["metadata"]["name"] = name
+    spec["spec"]["listeners"] = [{"name": "INTERNAL", "port": 9092}]
+    mine = ("--selector", f"app.kubernetes.io/instance={name}")
+    life.namespace.apply(spec)
+    until("its first pod is there", lambda: life.namespace.items("pods", *mine), 60)
+    life.namespace.kubectl("delete", "messagecluster", name)
+    until("its pods are gone", lambda: not life.namespace.items("pods", *mine), 150)
+    life.namespace.apply(spec)
+    life.namespace.kubectl(
+        "wait", f"messagecluster/{name}", "--for=condition=Ready", "--timeout=180s", timeout=200
+    )
+    life.namespace.kubectl("delete", "messagecluster", name)
+    life.whole()
+
+
+def api_server_away(life):
+    """The API server hangs for a while, and is then gone for a while: nobody needs it to write or read."""
+    for lose, bring_back in (("api-pause", "api-unpause"), ("api-kill", "api-start")):
+        life.nodes(lose)
+        try:
+            time.sleep(20)
+        finally:
+            life.nodes(bring_back)
+        until("it answers", life.cluster.get, 60)
+    life.whole()
+
+
+def needs_attention(life, *brokers):
+    """Waits until the resource says that these brokers need a person, and returns what it says."""
+
+    def said():
+        known = {broker["id"]: broker for broker in life.cluster.status().get("brokers", [])}
+        told = [known[b] for b in brokers if known.get(b, {}).get("state") == "NeedsAttention"]
+        return told if len(told) == len(brokers) else None
+
+    told = until(f"brokers {brokers} need attention", said, 150)
+    for broker in told:
+        print(f"       broker {broker['id']}: {broker.get('detail')}", flush=True)
+    return [broker.get("detail") or "" for broker in told]
+
+
+def image_of(life, broker):
+    """The file that is the volume of a broker, on its node of our own cluster."""
+    zone = resources.NAME + "-" + "abc"[broker // 1000 - 1]
+    claim = life.namespace.get("persistentvolumeclaim", f"data-{zone}-{broker}")
+    folder = Path(os.environ["KUBECONFIG"]).parent / "nodes" / life.cluster.node_of(broker)
+    image = folder / "volumes" / f"{claim['spec']['volumeName']}.img"
+    if not image.exists():
+        raise Failed(f"the volume of broker {broker} is not {image}")
+    return image
+
+
+def without_power(life, nodes, do):
+    """Does something to the disks of nodes while they are off."""
+    for node in nodes:
+        life.nodes("node-kill", node)
+    try:
+        do()
+    finally:
+        for node in nodes:
+            life.nodes("node-start", node)
+
+
+def swapped_disks(life):
+    """The disks of two brokers of a zone are swapped: neither starts, and both are right again after it."""
+    brokers = (3000, 3001)
+    images = [image_of(life, broker) for broker in brokers]
+    nodes = [life.cluster.node_of(broker) for broker in brokers]
+
+    def swap():
+        aside = images[0].with_suffix(".aside")
+        images[0].rename(aside)
+        images[1].rename(images[0])
+        aside.rename(images[1])
+
+    without_power(life, nodes, swap)
+    try:
+        for said in needs_attention(life, *brokers):
+            if "broker" not in said:
+                raise Failed(f"nobody learns what is wrong: {said}")
+    finally:
+        without_power(life, nodes, swap)
+    life.whole()
+
+
+def tool(life, *words):
+    """`holdfast` of this machine at the admin API, as docs/operations/README.md says."""
+    program = os.environ.get("HOLDFAST_BIN") or Path(os.environ["CARGO_TARGET_DIR"]) / "release/holdfast"
+    broker = min(b for b, pod in life.cluster.pods().items() if pod["status"]["phase"] == "Running")
+    pod = life.cluster.pods()[broker]["metadata"]["name"]
+    secret = life.namespace.get("secret", f"{resources.NAME}-admin-tls")["data"]
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("ca.crt", "tls.crt", "tls.key"):
+            content = subprocess.run(
+                ["base64", "-d"], input=secret[name].encode(), capture_output=True, check=True
+            ).stdout
+            (Path(folder) / name).write_bytes(content)
+        forward = subprocess.Popen(
+            ["kubectl", "--namespace", life.namespace.name, "port-forward", f"pod/{pod}", f":{ADMIN_PORT}"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        try:
+            line = forward.stdout.readline()
+            port = line.split(" -> ")[0].rsplit(":", 1)[1]
+            where = ("--admin", f"localhost:{port}", "--certificates", folder)
+            return json.loads(run(program, *words, *where, "--output", "json"))
+        finally:
+            forward.terminate()
+            forward.wait()
+
+
+def admitted_by_hand(life, broker):
+    """Does what the resource says is to be done about another disk."""
+    until(
+        "another disk is seen",
+        lambda: (life.cluster.condition("Stalled") or ("",) * 3)[1] == "DiskReplaced",
+        120,
+    )
+    said = life.cluster.condition("Stalled")[2]
+    command = said.split("`holdfast ")[1].split("`")[0].split()
+    done = tool(life, *command)
+    if not done["newly_admitted"]:
+        raise Failed(f"{command}: {done}")
+
+
+def without_its_volume(life, broker):
+    """Deletes the claim and the pod of a broker, as docs/operations/day2.md says."""
+    pod = life.cluster.pods()[broker]["metadata"]["name"]
+    life.namespace.kubectl("delete", "persistentvolumeclaim", f"data-{pod}", "--wait=false")
+    life.namespace.kubectl("delete", "pod", pod)
+
+
+def lost_disk(life):
+    """A disk is lost: the broker waits with an empty one, and a person lets it in."""
+    broker = 3001
+    without_its_volume(life, broker)
+    admitted_by_hand(life, broker)
+    life.note("admitted_s")
+    life.whole()
+
+
+def rolled_back_disk(life):
+    """A disk returns as it was some time ago: it is refused for ever, and another takes its place."""
+    broker = 3001
+    node, image = life.cluster.node_of(broker), image_of(life, broker)
+    older = image.with_suffix(".older")
+    without_power(life, [node], lambda: run("cp", "--sparse=always", image, older))
+    life.whole()
+    time.sleep(5)
+    without_power(life, [node], lambda: older.rename(image))
+    told = needs_attention(life, broker)
+    if "rolled back" not in told[0]:
+        raise Failed(f"nobody learns what is wrong: {told}")
+    without_its_volume(life, broker)
+    admitted_by_hand(life, broker)
+    life.whole()
+
+
+def break_glass(life):
+    """No controller answers: only who types the cluster's id gets brokers restarted without a permit."""
+    nodes = [life.cluster.node_of(broker) for broker in (2000, 3000)]
+    uids = life.cluster.uids()
+
+    def annotate(value):
+        run("kubectl", "--namespace", life.namespace.name, "annotate", "--overwrite",
+            f"messagecluster/{resources.NAME}", f"holdfast.io/break-glass{value}")  # fmt: skip
+
+    def restarted():
+        return {b for b, uid in life.cluster.uids().items() if uid != uids[b]}
+
+    for node in nodes:
+        life.nodes("node-kill", node)
+    try:
+        until("no controller answers", lambda: (life.cluster.condition("Safe") or ("True",))[0] != "True", 90)
+        restart_marked(life, "glass")
+        time.sleep(20)
+        if restarted() & {1000, 1001}:
+            raise Failed("brokers restarted without a permit")
+        annotate("=another")
+        time.sleep(10)
+        if restarted() & {1000, 1001}:
+            raise Failed("another id was enough")
+        annotate("=" + life.cluster.status()["clusterId"])
+        until("broker 1000 or 1001 restarts", lambda: restarted() & {1000, 1001}, 90)
+        life.note("restarted_s")
+    finally:
+        for node in nodes:
+            life.nodes("node-start", node)
+        annotate("-")
+    if not any("break-glass" in act[2] for act in life.cluster.acts()):
+        raise Failed(f"it is not recorded: {life.cluster.acts()}")
+    life.whole()
+
+
+MISTAKES = [
+    Act("edited while it rolls", edited_while_it_rolls),
+    Act("deleted while it is made", deleted_while_it_is_made, restarts=0),
+    Act("API server hangs, then is gone", api_server_away, restarts=0, needs="nodes"),
+    Act("a disk is lost", lost_disk, planned=False, new_claims=1),
+    Act("two disks are swapped", swapped_disks, planned=False, needs="nodes"),
+    Act("a disk is rolled back", rolled_back_disk, planned=False, needs="nodes", new_claims=1),
+    Act("break glass", break_glass, planned=False, needs="nodes"),
+]
