@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The API server refused, or did not answer.
-    #[error("the API server: {0}")]
+    #[error("the API server: {}", said(.0))]
     Kube(#[from] kube::Error),
     /// What was decided was decided on something that has changed since.
     #[error("{0} changed meanwhile")]
@@ -122,6 +122,14 @@ impl Error {
     }
 }
 
+/// What a person needs of it: the sentence alone, where the API server has one.
+fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        error => error.to_string(),
+    }
+}
+
 /// Whether the API server says that there is no such object.
 pub(crate) fn is_not_found(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
@@ -148,5 +156,12 @@ mod tests {
         }
         assert_eq!(Error::NoBroker.class(), Class::Brokers);
         assert!(Class::Conflict.pause() < Class::Rejected.pause());
+    }
+
+    #[test]
+    fn a_refusal_of_the_api_server_is_its_sentence_alone() {
+        let status = Status::failure("port 31094 is taken", "Invalid").with_code(422);
+        let error = Error::Kube(kube::Error::Api(status.boxed()));
+        assert_eq!(error.to_string(), "the API server: port 31094 is taken");
     }
 }

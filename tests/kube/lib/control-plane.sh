@@ -14,6 +14,19 @@ control_run() { # PROGRAM ARGUMENTS...
     echo $! >"$KUBE_DIR/pids/$program"
 }
 
+# The same for a program that ends when it has come to doubt itself, as the scheduler does after an API
+# server was away: on other clusters a kubelet starts it again.
+control_keep() { # PROGRAM ARGUMENTS...
+    local program=$1
+    shift
+    (
+        cgroup_join control
+        # shellcheck disable=SC2016 # expanded there
+        exec setsid bash -c 'while :; do "$@" || true; sleep 1; done' "$program" "$BIN/$program" "$@"
+    ) >>"$KUBE_DIR/log/$program.log" 2>&1 </dev/null 9<&- &
+    echo $! >"$KUBE_DIR/pids/$program"
+}
+
 # Losing the test's objects with the power is no loss: etcd need not wait for the disk.
 run_etcd() {
     control_run etcd --name test --data-dir "$KUBE_DIR/etcd" --unsafe-no-fsync --log-level warn \
@@ -55,14 +68,14 @@ apiserver_has_ended() {
 # Without higher limits the controllers' own throttle takes six seconds of a start. A node is NotReady
 # when it has been silent for 16 s.
 run_controllers() {
-    control_run kube-controller-manager --bind-address=127.0.0.1 --leader-elect=false --profiling=false --v=1 \
+    control_keep kube-controller-manager --bind-address=127.0.0.1 --leader-elect=false --profiling=false --v=1 \
         --kubeconfig="$PKI/controllers.kubeconfig" --authentication-kubeconfig="$PKI/controllers.kubeconfig" \
         --authorization-kubeconfig="$PKI/controllers.kubeconfig" --use-service-account-credentials=true \
         --kube-api-qps=500 --kube-api-burst=1000 --allocate-node-cidrs=false \
         --node-monitor-period=1s --node-monitor-grace-period=16s \
         --service-account-private-key-file="$PKI/accounts.key" --root-ca-file="$PKI/ca.crt" \
         --cluster-signing-cert-file="$PKI/ca.crt" --cluster-signing-key-file="$PKI/ca.key"
-    control_run kube-scheduler --bind-address=127.0.0.1 --leader-elect=false --profiling=false --v=1 \
+    control_keep kube-scheduler --bind-address=127.0.0.1 --leader-elect=false --profiling=false --v=1 \
         --kubeconfig="$PKI/scheduler.kubeconfig" --authentication-kubeconfig="$PKI/scheduler.kubeconfig" \
         --authorization-kubeconfig="$PKI/scheduler.kubeconfig" --kube-api-qps=500 --kube-api-burst=1000
     control_run provisioner -kubeconfig "$KUBE_DIR/kubeconfig" -nodes "$KUBE_DIR/nodes" -addresses "$ADDRESSES"

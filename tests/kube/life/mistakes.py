@@ -81,7 +81,8 @@ def image_of(life, broker):
     """The file that is the volume of a broker, on its node of our own cluster."""
     zone = resources.NAME + "-" + "abc"[broker // 1000 - 1]
     claim = life.namespace.get("persistentvolumeclaim", f"data-{zone}-{broker}")
-    folder = Path(os.environ["KUBECONFIG"]).parent / "nodes" / life.cluster.node_of(broker)
+    node = until(f"broker {broker} has a node", lambda: life.cluster.node_of(broker), 60)
+    folder = Path(os.environ["KUBECONFIG"]).parent / "nodes" / node
     image = folder / "volumes" / f"{claim['spec']['volumeName']}.img"
     if not image.exists():
         raise Failed(f"the volume of broker {broker} is not {image}")
@@ -106,10 +107,12 @@ def swapped_disks(life):
     nodes = [life.cluster.node_of(broker) for broker in brokers]
 
     def swap():
-        aside = images[0].with_suffix(".aside")
-        images[0].rename(aside)
-        images[1].rename(images[0])
-        aside.rename(images[1])
+        # The folders of the nodes are mounts of their own.
+        copies = [image.with_suffix(".other") for image in images]
+        for image, copy in zip(images, reversed(copies), strict=True):
+            run("cp", "--sparse=always", image, copy)
+        for image, copy in zip(images, copies, strict=True):
+            copy.rename(image)
 
     without_power(life, nodes, swap)
     try:

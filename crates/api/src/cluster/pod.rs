@@ -82,7 +82,8 @@ pub struct PodTemplate {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "labels_schema")]
     pub node_selector: BTreeMap<String, String>,
-    /// Taints of nodes that the pods bear.
+    /// Taints of nodes that the pods bear. To that of a node that does not answer
+    /// (node.kubernetes.io/unreachable) they stay without end, unless it is named here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "tolerations_schema")]
     pub tolerations: Vec<Toleration>,

@@ -5,8 +5,8 @@ use k8s_openapi::api::core::v1::{
     Affinity, Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource,
     EnvVar, EnvVarSource, HTTPGetAction, LocalObjectReference, ObjectFieldSelector,
     PodAffinityTerm, PodAntiAffinity, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
-    SeccompProfile, SecretVolumeSource, SecurityContext, TopologySpreadConstraint, Volume,
-    VolumeMount, WeightedPodAffinityTerm,
+    SeccompProfile, SecretVolumeSource, SecurityContext, Toleration, TopologySpreadConstraint,
+    Volume, VolumeMount, WeightedPodAffinityTerm,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -41,6 +41,9 @@ const USER: i64 = 10001;
 const KEY_MODE: i32 = 0o440;
 
 const HOSTNAME_LABEL: &str = "kubernetes.io/hostname";
+
+/// The taint of a node that the API server does not hear.
+const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
 
 /// The template of a zone's pods.
 pub(super) fn template(cluster: &ValidCluster, zone: &ValidZone) -> PodTemplateSpec {
@@ -96,7 +99,7 @@ fn spec(cluster: &ValidCluster, zone: &ValidZone) -> PodSpec {
         }),
         service_account_name: Some(cluster.name.clone()),
         termination_grace_period_seconds: Some(pod.termination_grace_period_seconds),
-        tolerations: (!pod.tolerations.is_empty()).then(|| pod.tolerations.clone()),
+        tolerations: Some(tolerations(&pod.tolerations)),
         topology_spread_constraints: Some(vec![TopologySpreadConstraint {
             label_selector: Some(labels::select_cluster(cluster)),
             max_skew: 1,
@@ -107,6 +110,22 @@ fn spec(cluster: &ValidCluster, zone: &ValidZone) -> PodSpec {
         volumes: Some(volumes(cluster)),
         ..PodSpec::default()
     }
+}
+
+/// Nobody evicts a broker because its node does not answer: its set could not make the pod again before the
+/// node answers, and then a broker that had been well all the while would be stopped.
+fn tolerations(asked: &[Toleration]) -> Vec<Toleration> {
+    let mut all = asked.to_vec();
+    let is_for = |one: &Toleration| one.key.as_deref().unwrap_or(UNREACHABLE) == UNREACHABLE;
+    if !asked.iter().any(is_for) {
+        all.push(Toleration {
+            effect: Some("NoExecute".to_owned()),
+            key: Some(UNREACHABLE.to_owned()),
+            operator: Some("Exists".to_owned()),
+            ..Toleration::default()
+        });
+    }
+    all
 }
 
 /// Preferred only: a broker beside another one is better than no broker.
