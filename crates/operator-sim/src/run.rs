@@ -420,7 +420,7 @@ impl Run {
                     let from = waiting.from;
                     let (method, path) = (&call.method, &call.path);
                     self.world.trace(|| {
-                        let plan = plan_in(&call.body);
+                        let plan = call.plan();
                         format!("operator {from}: {method} {path}: {code}{plan}")
                     });
                 }
@@ -496,13 +496,4 @@ impl World {
             }
         }
     }
-}
-
-/// What a status that is written says of the plan.
-fn plan_in(body: &Value) -> String {
-    let plan = &body["status"]["plan"];
-    let (Some(state), Some(summary)) = (plan["state"].as_str(), plan["summary"].as_str()) else {
-        return String::new();
-    };
-    format!(", {state}: {summary}")
 }

@@ -35,6 +35,18 @@ pub struct Call {
     pub body: Value,
 }
 
+impl Call {
+    /// What it says of the plan, if it writes a status.
+    pub fn plan(&self) -> String {
+        let plan = &self.body["status"]["plan"];
+        let (Some(state), Some(summary)) = (plan["state"].as_str(), plan["summary"].as_str())
+        else {
+            return String::new();
+        };
+        format!(", {state}: {summary}")
+    }
+}
+
 /// A question to a broker.
 #[derive(Clone, Debug)]
 pub enum Question {
