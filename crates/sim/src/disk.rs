@@ -150,8 +150,8 @@ pub struct Disk {
     pub image: ClusterImage,
     /// Whether it was set back to an older state: the replica on it lacks what it had synced.
     pub rolled_back: bool,
-    /// The controller refused it as a copy, and that is marked on it: its processes ask no more.
-    pub shut_out: bool,
+    /// The controller has refused it as a copy. The faults must know it; the node does not.
+    pub found_out: bool,
     logs: BTreeMap<TopicPartition, StoredLog>,
     queued: VecDeque<Op>,
     in_flight: Vec<Op>,
@@ -165,7 +165,7 @@ impl Disk {
             start: StartNumber(0),
             image: ClusterImage::default(),
             rolled_back: false,
-            shut_out: false,
+            found_out: false,
             logs: BTreeMap::new(),
             queued: VecDeque::new(),
             in_flight: Vec::new(),

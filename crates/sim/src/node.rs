@@ -180,7 +180,7 @@ impl Node {
         };
         process.refresh(ctx.now);
         process.on_message(from, message, ctx);
-        self.disk.shut_out |= process.is_shut_out();
+        self.disk.found_out |= process.is_shut_out();
         if self.disk.rolled_back && process.registration().is_some() {
             let index = self.index;
             ctx.oracle.broken("INV-ISR-INCARNATION", || {
@@ -242,9 +242,7 @@ impl Node {
         process.refresh(ctx.now);
         process.retain(wall_ms, ctx);
         let start = self.disk.start;
-        if !self.disk.shut_out {
-            process.on_tick(start, ctx);
-        }
+        process.on_tick(start, ctx);
         if ctx.rng.chance(50) {
             self.disk.image = process.image.clone();
         }

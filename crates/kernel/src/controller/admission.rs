@@ -21,10 +21,10 @@ impl Controller {
             ));
         }
         let old = image.brokers.get(&replica.broker)?;
-        if old.incarnation == replica.incarnation {
-            return None;
-        }
         let old_disk = old.replica();
+        if old.incarnation == replica.incarnation {
+            return Self::is_a_copy_for_ever(image, replica);
+        }
         if !old.fenced {
             return Some(format!(
                 "disk {old_disk} is in use as broker {}; stop that broker first",
@@ -40,6 +40,28 @@ impl Controller {
                 more => format!(" and {more} more partitions"),
             }
         ))
+    }
+}
+
+impl Controller {
+    /// Why a disk that was seen twice may not be admitted again: which of its copies holds what it
+    /// acknowledged nobody can tell, and others hold it too. If it alone holds a partition, a person may
+    /// take the risk.
+    pub(super) fn is_a_copy_for_ever(image: &ClusterImage, replica: ReplicaId) -> Option<String> {
+        let others_hold_it = last_held(image, replica).is_none();
+        (Self::is_shut_out(image, replica) && others_hold_it).then(|| {
+            format!(
+                "disk {replica} was rolled back or cloned, and may lack what it acknowledged; format \
+                 a disk anew in its place"
+            )
+        })
+    }
+
+    /// Whether a disk was seen twice: no copy of it is let in again by itself.
+    pub(super) fn is_shut_out(image: &ClusterImage, replica: ReplicaId) -> bool {
+        let nobody = image.admitted.get(&replica.broker) == Some(&Incarnation(0));
+        let known = image.brokers.get(&replica.broker);
+        nobody && known.is_some_and(|record| record.incarnation == replica.incarnation)
     }
 }
 

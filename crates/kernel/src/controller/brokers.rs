@@ -8,7 +8,7 @@ use holdfast_model::{
 use super::command::ReplicaReport;
 use super::election::set_isr;
 use super::{Controller, Draft, Failure, Outcome, Registration};
-use crate::image::{BrokerRecord, Change, IsrMember, PartitionRecord};
+use crate::image::{BrokerRecord, Change, ClusterImage, IsrMember, PartitionRecord};
 use crate::planted::Planted;
 
 fn refuse(code: ErrorCode, message: String) -> Outcome {
@@ -28,17 +28,8 @@ impl Controller {
             broker: id,
             incarnation: registration.incarnation,
         };
-        if draft.image().retired.contains_key(&replica) {
-            return refuse(
-                ErrorCode::InvalidRegistration,
-                format!("disk {replica} was replaced and never returns; format it anew"),
-            );
-        }
-        if draft.image().admitted.get(&id) != Some(&registration.incarnation) {
-            return refuse(
-                ErrorCode::InvalidRegistration,
-                format!("disk {replica} waits for admission to this cluster"),
-            );
+        if let Some(failure) = Self::is_no_member(draft.image(), replica) {
+            return failure;
         }
         let level = draft.image().feature_level;
         if registration.max_feature_level < level {
@@ -101,6 +92,32 @@ impl Controller {
         }
         self.take_report(registration, epoch);
         Outcome::Registered(epoch)
+    }
+
+    /// Why a disk may not register, whatever its process says.
+    fn is_no_member(image: &ClusterImage, replica: ReplicaId) -> Option<Outcome> {
+        if image.retired.contains_key(&replica) {
+            return Some(refuse(
+                ErrorCode::InvalidRegistration,
+                format!("disk {replica} was replaced and never returns; format it anew"),
+            ));
+        }
+        if Self::is_shut_out(image, replica) {
+            return Some(refuse(
+                ErrorCode::DuplicateBrokerRegistration,
+                format!(
+                    "disk {replica} was rolled back or cloned, and nobody can tell which copy holds \
+                     what was acknowledged: format a disk anew in its place"
+                ),
+            ));
+        }
+        let admitted = image.admitted.get(&replica.broker) == Some(&replica.incarnation);
+        (!admitted).then(|| {
+            refuse(
+                ErrorCode::InvalidRegistration,
+                format!("disk {replica} waits for admission to this cluster"),
+            )
+        })
     }
 
     /// A controller of an older version keeps of a registration what it knows, and of a record that
@@ -322,6 +339,9 @@ impl Controller {
                 ErrorCode::InvalidRegistration,
                 format!("disk {replica} was replaced and never returns"),
             );
+        }
+        if let Some(reason) = Self::is_a_copy_for_ever(draft.image(), replica) {
+            return refuse(ErrorCode::DuplicateBrokerRegistration, reason);
         }
         if draft.image().admitted.get(&replica.broker) != Some(&replica.incarnation) {
             draft.put(Change::Admit(replica));

@@ -12,11 +12,15 @@ pub(super) fn works(look: &Look<'_>, findings: &mut Vec<Finding>) -> Vec<Work> {
     }
     let mut works = Vec::new();
     for name in &look.names {
-        let waiting = Lifecycle::WaitingForAdmission;
-        let process = look.process(name.id).filter(|p| p.lifecycle == waiting);
-        let Some(process) = process else {
+        let Some(process) = look.process(name.id) else {
             continue;
         };
+        if process.lifecycle == Lifecycle::Replaced {
+            findings.push(refused(process));
+        }
+        if process.lifecycle != Lifecycle::WaitingForAdmission {
+            continue;
+        }
         let known = look.known(name.id);
         if known.is_some_and(|broker| broker.incarnation == process.incarnation) {
             continue;
@@ -47,6 +51,19 @@ pub(super) fn works(look: &Look<'_>, findings: &mut Vec<Finding>) -> Vec<Work> {
         );
     }
     works
+}
+
+/// The cluster refuses its disk, or another process has its place.
+fn refused(process: &ProcessView) -> Finding {
+    let ProcessView { broker, detail, .. } = process;
+    Finding {
+        reason: "DiskRefused",
+        message: format!(
+            "broker {broker} is refused: {detail}. Nothing is done to it. To give it a new disk, \
+             delete its claim and its pod, and admit the disk that comes then"
+        ),
+        stalled: true,
+    }
 }
 
 /// Another disk than before.

@@ -158,7 +158,7 @@ impl World {
         // A copied disk is found out when it registers. One that starts twice before the controller
         // hears of it is not: see docs/simulation.md.
         let disk = &self.nodes[node].disk;
-        if disk.rolled_back && !disk.shut_out {
+        if disk.rolled_back && !disk.found_out {
             return;
         }
         let power = self.rng.chance(600);

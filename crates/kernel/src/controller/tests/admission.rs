@@ -32,6 +32,36 @@ fn a_replaced_disk_never_returns() {
     assert!(words.contains("never returns"), "{words}");
 }
 
+fn without_eligible(office: &mut Office) {
+    office.image.apply(&Change::PutPartition {
+        at: AT,
+        record: PartitionRecord {
+            elr: Vec::new(),
+            partition_epoch: office.record().partition_epoch.next(),
+            ..office.record().clone()
+        },
+    });
+}
+
+#[test]
+fn a_disk_that_was_seen_twice_is_admitted_again_only_if_nobody_else_holds_what_it_held() {
+    let mut office = Office::with_topic();
+    office.pass(1_500, &[0, 1]);
+    office.pass(1_500, &[0]);
+    office.pass(1_500, &[]);
+    // Another process with the start number of broker 0: its disk is a copy.
+    office.ask(&Command::Register(registration(0, 1, 1, 77)));
+    let words = Controller::hindrance(&office.image, disk(0, 1)).expect("a copy");
+    assert!(words.contains("rolled back or cloned"), "{words}");
+    without_eligible(&mut office);
+    assert_eq!(Controller::hindrance(&office.image, disk(0, 1)), None);
+    let outcome = office.ask(&Command::Register(registration(0, 1, 2, 78)));
+    assert!(matches!(outcome, Outcome::Failed(_)), "{outcome:?}");
+    office.ask(&Command::Admit(disk(0, 1)));
+    let outcome = office.ask(&Command::Register(registration(0, 1, 2, 78)));
+    assert!(matches!(outcome, Outcome::Registered(_)), "{outcome:?}");
+}
+
 #[test]
 fn the_last_holder_of_a_partition_is_not_given_up() {
     let mut office = Office::with_topic();
@@ -41,14 +71,7 @@ fn the_last_holder_of_a_partition_is_not_given_up() {
     assert_eq!((office.isr(), office.eligible()), (vec![0], vec![1]));
     office.pass(1_500, &[]);
     assert_eq!(Controller::hindrance(&office.image, disk(0, 2)), None);
-    office.image.apply(&Change::PutPartition {
-        at: AT,
-        record: PartitionRecord {
-            elr: Vec::new(),
-            partition_epoch: office.record().partition_epoch.next(),
-            ..office.record().clone()
-        },
-    });
+    without_eligible(&mut office);
     let words = Controller::hindrance(&office.image, disk(0, 2)).expect("the last holder");
     assert!(
         words.contains("alone holds what was acknowledged in t/0;"),

@@ -65,7 +65,7 @@ fn schedule_15_a_smaller_start_number_is_refused() {
 }
 
 #[test]
-fn schedule_15_a_start_number_of_two_processes_shuts_the_disk_out_until_an_operator_speaks() {
+fn schedule_15_a_start_number_of_two_processes_shuts_the_disk_out_and_another_takes_its_place() {
     let mut office = Office::of_three();
     office.restart(1, 0, 0);
     let epoch = office.broker(1).epoch;
@@ -73,12 +73,15 @@ fn schedule_15_a_start_number_of_two_processes_shuts_the_disk_out_until_an_opera
     assert_eq!(refusal(&outcome), ErrorCode::DuplicateBrokerRegistration);
     // The copy starts once more: its number was never seen, yet it stays out.
     let outcome = office.ask(&Command::Register(registration(1, 1, 3, 78)));
-    assert_eq!(refusal(&outcome), ErrorCode::InvalidRegistration);
+    assert_eq!(refusal(&outcome), ErrorCode::DuplicateBrokerRegistration);
     assert_eq!(
         office.broker(1).epoch,
         epoch,
         "whoever is registered goes on"
     );
+    // Nobody can tell which copy is whole, and a person who is asked to admit "the disk" cannot either.
+    let outcome = office.ask(&Command::Admit(disk(1, 1)));
+    assert_eq!(refusal(&outcome), ErrorCode::DuplicateBrokerRegistration);
     office.ask(&Command::Admit(disk(1, 2)));
     let outcome = office.ask(&Command::Register(registration(1, 2, 1, 5)));
     assert!(epoch_of(&outcome) > epoch);

@@ -81,6 +81,23 @@ fn another_disk_under_a_known_name_is_not_let_in() {
 }
 
 #[test]
+fn a_disk_that_the_cluster_refuses_is_told_of() {
+    let mut world = World::settled();
+    world.stopped(2000);
+    world.tick();
+    let processes = &mut world.observed.processes;
+    let process = processes.get_mut(&2000).expect("the process");
+    process.lifecycle = Lifecycle::Replaced;
+    process.detail = "disk 2000@1 was rolled back or cloned".to_owned();
+    let view = world.observed.cluster.as_mut().expect("a cluster");
+    view.brokers.get_mut(&2000).expect("the broker").fenced = true;
+    let decision = world.decide();
+    assert_eq!(reasons(&decision), ["DiskRefused"]);
+    assert!(decision.findings[0].message.contains("rolled back"));
+    assert!(decision.acts.is_empty(), "{:?}", decision.acts);
+}
+
+#[test]
 fn volumes_of_another_cluster_are_named() {
     let mut world = World::settled();
     world.claim("data-orders-a-1000").cluster_id = Some("another".to_owned());
