@@ -1,5 +1,6 @@
 """What goes wrong around a cluster, by mistake or by bad luck: it converges or waits, and destroys nothing."""
 
+import base64
 import json
 import os
 import subprocess
@@ -79,8 +80,8 @@ def needs_attention(life, *brokers):
 
 def image_of(life, broker):
     """The file that is the volume of a broker, on its node of our own cluster."""
-    zone = resources.NAME + "-" + "abc"[broker // 1000 - 1]
-    claim = life.namespace.get("persistentvolumeclaim", f"data-{zone}-{broker}")
+    pod = life.cluster.pods()[broker]["metadata"]["name"]
+    claim = life.namespace.get("persistentvolumeclaim", f"data-{pod}")
     node = until(f"broker {broker} has a node", lambda: life.cluster.node_of(broker), 60)
     folder = Path(os.environ["KUBECONFIG"]).parent / "nodes" / node
     image = folder / "volumes" / f"{claim['spec']['volumeName']}.img"
@@ -132,10 +133,7 @@ def tool(life, *words):
     secret = life.namespace.get("secret", f"{resources.NAME}-admin-tls")["data"]
     with tempfile.TemporaryDirectory() as folder:
         for name in ("ca.crt", "tls.crt", "tls.key"):
-            content = subprocess.run(
-                ["base64", "-d"], input=secret[name].encode(), capture_output=True, check=True
-            ).stdout
-            (Path(folder) / name).write_bytes(content)
+            (Path(folder) / name).write_bytes(base64.b64decode(secret[name]))
         forward = subprocess.Popen(
             ["kubectl", "--namespace", life.namespace.name, "port-forward", f"pod/{pod}", f":{ADMIN_PORT}"],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,

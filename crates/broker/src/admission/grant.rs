@@ -289,7 +289,7 @@ mod tests {
                 ..message()
             },
             AdmitRequest {
-                host: "h".repeat(256),
+                host: "h".repeat(crate::admission::HOST_BYTES + 1),
                 ..message()
             },
             AdmitRequest {

@@ -107,3 +107,30 @@ fn child<'a>(objects: &'a [Object], kind: &str, name: &str) -> &'a Object {
     let is_it = |object: &&Object| object.key.kind == kind && object.key.name == name;
     objects.iter().find(is_it).expect("such a child")
 }
+
+#[test]
+fn a_toleration_of_nodes_that_do_not_answer_is_the_resources_if_it_names_one() {
+    let of = |named: Value| -> Vec<Value> {
+        let cluster = valid(
+            "orders",
+            &json!({
+                "replicas": 3, "zones": [{"name": "a"}, {"name": "b"}, {"name": "c"}],
+                "storage": {"size": "10Gi"}, "pod": {"tolerations": named},
+            }),
+        );
+        let set = stateful_set(&cluster, &cluster.zones[0]).value;
+        let tolerations = &set["spec"]["template"]["spec"]["tolerations"];
+        tolerations.as_array().expect("tolerations").clone()
+    };
+    let unreachable = "node.kubernetes.io/unreachable";
+    let without_end = json!({"key": unreachable, "operator": "Exists", "effect": "NoExecute"});
+    let other = json!({"key": "dedicated", "operator": "Exists"});
+    assert_eq!(Value::from(of(json!([]))), json!([without_end]));
+    assert_eq!(of(json!([other])), [other, without_end]);
+    let named = json!({
+        "key": unreachable, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60,
+    });
+    assert_eq!(of(json!([named])), [named]);
+    let all = json!({"operator": "Exists"});
+    assert_eq!(of(json!([all])), [all]);
+}

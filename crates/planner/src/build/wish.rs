@@ -40,7 +40,8 @@ pub fn wish(cluster: &ValidCluster, zone: &ValidZone) -> String {
 }
 
 /// The digest of what the resource puts into the file that all brokers read. A file may have been written
-/// for another wish than the sets, which follow it: it says itself for which.
+/// for another wish than the sets, which follow it: it says itself for which. For new fields the same holds
+/// as in [`wish`].
 pub fn of_files(cluster: &ValidCluster) -> String {
     let spec = &cluster.spec;
     json_hex(&json!({

@@ -59,8 +59,9 @@ fn refused(process: &ProcessView) -> Finding {
     Finding {
         reason: "DiskRefused",
         message: format!(
-            "broker {broker} is refused: {detail}. Nothing is done to it. To give it a new disk, \
-             delete its claim and its pod, and admit the disk that comes then"
+            "broker {broker} is refused: {detail}. Nothing is done to it. Only if its disk was set back \
+             or cloned, and others hold what it held, delete its claim and its pod, and admit the disk \
+             that comes then"
         ),
         stalled: true,
     }

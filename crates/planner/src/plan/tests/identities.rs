@@ -4,7 +4,7 @@ use holdfast_api::PlanState;
 
 use super::World;
 use super::world::reasons;
-use crate::{Act, Lifecycle};
+use crate::{Act, Lifecycle, ProcessView};
 
 #[test]
 fn claims_without_an_identity_form_no_new_cluster() {
@@ -52,20 +52,24 @@ fn a_resource_that_comes_back_adopts_its_volumes() {
     );
 }
 
-#[test]
-fn another_disk_under_a_known_name_is_not_let_in() {
+/// Broker 2000 restarted, and its process says something else of itself.
+fn says(change: impl FnOnce(&mut ProcessView)) -> World {
     let mut world = World::settled();
     world.stopped(2000);
     world.tick();
-    let process = world
-        .observed
-        .processes
-        .get_mut(&2000)
-        .expect("the process");
-    process.lifecycle = Lifecycle::WaitingForAdmission;
-    process.incarnation = "empty".to_owned();
+    let processes = &mut world.observed.processes;
+    change(processes.get_mut(&2000).expect("the process"));
     let view = world.observed.cluster.as_mut().expect("a cluster");
     view.brokers.get_mut(&2000).expect("the broker").fenced = true;
+    world
+}
+
+#[test]
+fn another_disk_under_a_known_name_is_not_let_in() {
+    let mut world = says(|process| {
+        process.lifecycle = Lifecycle::WaitingForAdmission;
+        process.incarnation = "empty".to_owned();
+    });
     let decision = world.decide();
     assert_eq!(reasons(&decision), ["DiskReplaced"]);
     assert!(
@@ -82,18 +86,17 @@ fn another_disk_under_a_known_name_is_not_let_in() {
 
 #[test]
 fn a_disk_that_the_cluster_refuses_is_told_of() {
-    let mut world = World::settled();
-    world.stopped(2000);
-    world.tick();
-    let processes = &mut world.observed.processes;
-    let process = processes.get_mut(&2000).expect("the process");
-    process.lifecycle = Lifecycle::Replaced;
-    process.detail = "disk 2000@1 was rolled back or cloned".to_owned();
-    let view = world.observed.cluster.as_mut().expect("a cluster");
-    view.brokers.get_mut(&2000).expect("the broker").fenced = true;
+    let world = says(|process| {
+        process.lifecycle = Lifecycle::Replaced;
+        process.detail = "disk 2000@1 was rolled back or cloned".to_owned();
+    });
     let decision = world.decide();
     assert_eq!(reasons(&decision), ["DiskRefused"]);
-    assert!(decision.findings[0].message.contains("rolled back"));
+    assert!(
+        decision.findings[0]
+            .message
+            .contains("refused: disk 2000@1 was rolled back")
+    );
     assert!(decision.acts.is_empty(), "{:?}", decision.acts);
 }
 

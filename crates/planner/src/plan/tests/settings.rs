@@ -91,14 +91,28 @@ fn a_setting_that_is_taken_back_at_once_waits_for_no_approval() {
     assert!(world.deleted().is_empty(), "no broker had loaded it");
 }
 
+fn forget_the_wish(world: &mut World) {
+    let annotations = &mut common_file(world)["metadata"]["annotations"];
+    let annotations = annotations.as_object_mut().expect("annotations");
+    annotations.remove("holdfast.io/wish").expect("its wish");
+}
+
+#[test]
+fn a_file_without_its_wish_that_only_the_operators_version_changed_is_held_back() {
+    let mut world = World::settled();
+    world.files_of_an_older_operator();
+    forget_the_wish(&mut world);
+    let decision = world.settle();
+    assert!(world.done.is_empty(), "{:?}", world.done);
+    assert_eq!(decision.plan.state, PlanState::AwaitingApproval);
+}
+
 /// A version that did not say for which wish it wrote the file.
 #[test]
 fn a_file_without_its_wish_gets_it_and_nothing_restarts() {
     let mut world = World::settled();
     world.forget();
-    let annotations = &mut common_file(&mut world)["metadata"]["annotations"];
-    let annotations = annotations.as_object_mut().expect("annotations");
-    annotations.remove("holdfast.io/wish").expect("its wish");
+    forget_the_wish(&mut world);
     assert_eq!(kinds(&world.decide()), [StepKind::ApplyChildren]);
     let last = world.settle();
     assert_eq!(last.plan.state, PlanState::Idle, "{:#?}", last.steps);
