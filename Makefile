@@ -18,7 +18,7 @@ CARGO_WITH = lib="$$(.ci/rocksdb)" && ROCKSDB_LIB_DIR="$$lib" ROCKSDB_STATIC=1
 
 .DEFAULT_GOAL := help
 .PHONY: help needs build dev test test-versions sim bench-failover bench-produce bench-start fmt lint
-.PHONY: kube-test kube-up kube-down kube-status kube-node-kill kube-node-start
+.PHONY: kube-test kube-up kube-image kube-down kube-status kube-node-kill kube-node-start
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' \
@@ -85,6 +85,10 @@ NODES ?= 6
 
 kube-up: ## Start a real Kubernetes of NODES=6 nodes in three zones (root)
 	tests/kube/cluster up $(NODES)
+
+kube-image: needs ## Build the product's image and load it into the nodes of it
+	$(CARGO_WITH) cargo build --release --locked --package holdfast-cli --package holdfast-operator
+	tests/kube/cluster import "$$(tests/kube/product)"
 
 kube-down: ## End it and remove everything of it
 	tests/kube/cluster down

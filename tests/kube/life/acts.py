@@ -161,7 +161,11 @@ ACTS = [
 
 # The same under an operator that does not live long.
 KILLED = [
-    Act(f"{act.name}, operator killed", killed_at_every_step(act.do), True, act.restarts, act.needs)
+    Act(
+        f"{act.name}, operator killed",
+        killed_at_every_step(act.do), act.planned, act.restarts, act.needs,
+    )  # fmt: skip
     for act in ACTS
-    if act.planned and act.do is not clients_inside
+    # Of clients inside it has no part, and where it is absent it cannot be killed.
+    if act.do not in (clients_inside, broker_dies_without_operator)
 ]

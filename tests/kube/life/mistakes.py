@@ -33,22 +33,38 @@ def edited_while_it_rolls(life):
         raise Failed(f"brokers run {marks}")
 
 
+class Another:
+    """A second cluster beside the one under test, of three brokers and without ports at the nodes."""
+
+    def __init__(self, life, name):
+        self.life, self.name = life, name
+        self.mine = ("--selector", f"app.kubernetes.io/instance={name}")
+        self.spec = resources.resource(3, life.versions[0], life.options.image, life.options.settings)
+        self.spec["metadata"]["name"] = name
+        self.spec["spec"]["listeners"] = [{"name": "INTERNAL", "port": 9092}]
+
+    def make(self):
+        self.life.namespace.apply(self.spec)
+
+    def ready(self):
+        self.life.namespace.kubectl(
+            "wait", f"messagecluster/{self.name}", "--for=condition=Ready", "--timeout=180s", timeout=200
+        )
+
+    def delete(self):
+        self.life.namespace.kubectl("delete", "messagecluster", self.name)
+        until("its pods are gone", lambda: not self.life.namespace.items("pods", *self.mine), 150)
+
+
 def deleted_while_it_is_made(life):
     """Another cluster is deleted while it is being made, and made again: the same one becomes whole."""
-    name = "short-lived"
-    spec = resources.resource(3, life.versions[0], life.options.image, life.options.settings)
-    spec["metadata"]["name"] = name
-    spec["spec"]["listeners"] = [{"name": "INTERNAL", "port": 9092}]
-    mine = ("--selector", f"app.kubernetes.io/instance={name}")
-    life.namespace.apply(spec)
-    until("its first pod is there", lambda: life.namespace.items("pods", *mine), 60)
-    life.namespace.kubectl("delete", "messagecluster", name)
-    until("its pods are gone", lambda: not life.namespace.items("pods", *mine), 150)
-    life.namespace.apply(spec)
-    life.namespace.kubectl(
-        "wait", f"messagecluster/{name}", "--for=condition=Ready", "--timeout=180s", timeout=200
-    )
-    life.namespace.kubectl("delete", "messagecluster", name)
+    another = Another(life, "short-lived")
+    another.make()
+    until("its first pod is there", lambda: life.namespace.items("pods", *another.mine), 60)
+    another.delete()
+    another.make()
+    another.ready()
+    another.delete()
     life.whole()
 
 
@@ -78,16 +94,19 @@ def needs_attention(life, *brokers):
     return [broker.get("detail") or "" for broker in told]
 
 
+def image_of_claim(life, claim):
+    """The file that is the volume of a claim, on whichever node of our own cluster."""
+    volume = life.namespace.get("persistentvolumeclaim", claim)["spec"]["volumeName"]
+    nodes = Path(os.environ["KUBECONFIG"]).parent / "nodes"
+    images = list(nodes.glob(f"*/volumes/{volume}.img"))
+    if len(images) != 1:
+        raise Failed(f"the volume of {claim} is one of {images}")
+    return images[0]
+
+
 def image_of(life, broker):
-    """The file that is the volume of a broker, on its node of our own cluster."""
     pod = life.cluster.pods()[broker]["metadata"]["name"]
-    claim = life.namespace.get("persistentvolumeclaim", f"data-{pod}")
-    node = until(f"broker {broker} has a node", lambda: life.cluster.node_of(broker), 60)
-    folder = Path(os.environ["KUBECONFIG"]).parent / "nodes" / node
-    image = folder / "volumes" / f"{claim['spec']['volumeName']}.img"
-    if not image.exists():
-        raise Failed(f"the volume of broker {broker} is not {image}")
-    return image
+    return image_of_claim(life, f"data-{pod}")
 
 
 def without_power(life, nodes, do):
@@ -122,6 +141,44 @@ def swapped_disks(life):
                 raise Failed(f"nobody learns what is wrong: {said}")
     finally:
         without_power(life, nodes, swap)
+    life.whole()
+
+
+def foreign_disk(life):
+    """The disk of another cluster is found under a broker: it is refused and left as it is."""
+    broker, name = 3000, "neighbour"
+    another = Another(life, name)
+    another.make()
+    another.ready()
+    identity = life.namespace.get("messagecluster", name)["status"]["clusterId"]
+    pods = [pod["metadata"]["name"] for pod in life.namespace.items("pods", *another.mine)]
+    another.delete()
+    foreign, mine = image_of_claim(life, f"data-{max(pods)}"), image_of(life, broker)
+    own, node = mine.with_suffix(".own"), life.cluster.node_of(broker)
+
+    def put():
+        mine.rename(own)
+        run("cp", "--sparse=always", foreign, mine)
+
+    def back():
+        # With whatever was written to it here, so that the neighbour must find nothing amiss.
+        run("cp", "--sparse=always", mine, foreign)
+        own.rename(mine)
+
+    without_power(life, [node], put)
+    try:
+        told = needs_attention(life, broker)
+        if "cluster" not in told[0]:
+            raise Failed(f"nobody learns what is wrong: {told}")
+    finally:
+        without_power(life, [node], back)
+    life.whole()
+    another.make()
+    another.ready()
+    found = life.namespace.get("messagecluster", name)["status"]["clusterId"]
+    if found != identity:
+        raise Failed(f"the neighbour was {identity} and is {found}")
+    another.delete()
     life.whole()
 
 
@@ -237,6 +294,7 @@ MISTAKES = [
     Act("API server hangs, then is gone", api_server_away, restarts=0, needs="nodes"),
     Act("a disk is lost", lost_disk, planned=False, new_claims=1),
     Act("two disks are swapped", swapped_disks, planned=False, needs="nodes"),
+    Act("another cluster's disk", foreign_disk, planned=False, needs="nodes"),
     Act("a disk is rolled back", rolled_back_disk, planned=False, needs="nodes", new_claims=1),
     Act("break glass", break_glass, planned=False, needs="nodes"),
 ]

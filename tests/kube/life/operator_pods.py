@@ -9,22 +9,26 @@ NAME = "holdfast-operator"
 
 
 class Kills:
-    """Kills the operator that leads, whenever the status shows an act that it did not show before."""
+    """Kills the operator that leads, whenever the status shows what it did not show before: an act, or
+    another number of brokers that serve."""
 
     def __init__(self, operator, cluster):
         self.operator, self.cluster = operator, cluster
         self.count = 0
         self.stop = threading.Event()
-        self.known = set(map(tuple, cluster.acts()))
+        self.known = self.shown()
         self.thread = threading.Thread(target=self.go_on, daemon=True)
+
+    def shown(self):
+        return set(self.cluster.acts()), self.cluster.status().get("serving")
 
     def go_on(self):
         while not self.stop.wait(0.1):
             with contextlib.suppress(Failed):
-                acts = set(self.cluster.acts())
-                if acts - self.known and self.operator.kill():
+                shown = self.shown()
+                if shown != self.known and self.operator.kill():
                     self.count += 1
-                self.known |= acts
+                self.known = shown
 
 
 class Operator:
