@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::dialer::{Dialer, dial};
+use crate::names::Names;
 use crate::options::{FRAME_BYTES, WINDOW_BYTES};
 use crate::{Address, Error, Options};
 
@@ -45,6 +46,7 @@ pub struct Channels {
 struct Inner {
     options: Options,
     clock: Arc<dyn Clock>,
+    names: Names,
     pool: Mutex<Pool>,
 }
 
@@ -67,6 +69,7 @@ impl Channels {
         Self {
             inner: Arc::new(Inner {
                 options,
+                names: Names::new(options.channels, Arc::clone(&clock)),
                 clock,
                 pool: Mutex::default(),
             }),
@@ -113,9 +116,17 @@ impl Channels {
             .retain(|(address, _), _| address != peer);
     }
 
+    /// Learns where peers are before anybody calls them, and again now and then: when the names'
+    /// servers are lost together with other machines, they are called where they were. Returns at
+    /// once. Must be called within a tokio runtime.
+    pub fn remember<'a>(&self, hosts: impl IntoIterator<Item = &'a str>) {
+        self.inner.names.remember(hosts);
+    }
+
     /// Connects anew, without the pool and its pauses, and closes at once.
     pub async fn probe(&self, peer: &Address) -> Probe {
-        match dial(peer, &self.inner.options).await {
+        let targets = self.inner.names.resolve_now(peer);
+        match dial(targets, &self.inner.options).await {
             Ok(_stream) => Probe::Listening,
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Probe::Refused,
             Err(_other) => Probe::Silent,
@@ -134,7 +145,12 @@ impl Channels {
             .http2_keep_alive_interval(options.keepalive_interval)
             .keep_alive_timeout(options.keepalive_timeout)
             .keep_alive_while_idle(true);
-        let dialer = Dialer::new(peer.clone(), options, Arc::clone(&self.inner.clock));
+        let dialer = Dialer::new(
+            peer.clone(),
+            options,
+            self.inner.names.clone(),
+            Arc::clone(&self.inner.clock),
+        );
         Ok(endpoint.connect_with_connector_lazy(dialer))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use tokio::net::{TcpSocket, TcpStream};
 use tonic::codegen::Service;
 
+use crate::names::Names;
 use crate::{Address, Options};
 
 /// Connects to one address. TLS will wrap the stream here.
@@ -22,6 +23,7 @@ use crate::{Address, Options};
 pub(crate) struct Dialer {
     address: Address,
     options: Options,
+    names: Names,
     clock: Arc<dyn Clock>,
     pause: Arc<Mutex<Option<Pause>>>,
 }
@@ -35,10 +37,16 @@ struct Pause {
 }
 
 impl Dialer {
-    pub(crate) fn new(address: Address, options: Options, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        address: Address,
+        options: Options,
+        names: Names,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             address,
             options,
+            names,
             clock,
             pause: Arc::new(Mutex::new(None)),
         }
@@ -52,7 +60,7 @@ impl Dialer {
             // The peer was asked moments ago: a refusal then is evidence as good as a new one.
             return Err(pause.reason.into());
         }
-        match dial(&self.address, &self.options).await {
+        match dial(self.names.resolve(&self.address), &self.options).await {
             Ok(stream) => {
                 *self.pause.lock() = None;
                 Ok(TokioIo::new(stream))
@@ -73,12 +81,16 @@ impl Dialer {
     }
 }
 
-/// One TCP connect.
-pub(crate) async fn dial(address: &Address, options: &Options) -> io::Result<TcpStream> {
+/// One TCP connect, to the first of a peer's addresses that answers.
+pub(crate) async fn dial(
+    targets: impl Future<Output = io::Result<Vec<SocketAddr>>>,
+    options: &Options,
+) -> io::Result<TcpStream> {
     let connect = async {
+        let targets = targets.await?;
         match options.source {
-            None => TcpStream::connect((address.host.as_str(), address.port)).await,
-            Some(source) => connect_from(source, address).await,
+            None => TcpStream::connect(&targets[..]).await,
+            Some(source) => connect_from(source, &targets).await,
         }
     };
     let stream = match tokio::time::timeout(options.connect_timeout, connect).await {
@@ -89,10 +101,16 @@ pub(crate) async fn dial(address: &Address, options: &Options) -> io::Result<Tcp
     Ok(stream)
 }
 
+/// What the system's resolver says now.
+pub(crate) async fn look_up(address: &Address) -> io::Result<Vec<SocketAddr>> {
+    let found = tokio::net::lookup_host((address.host.as_str(), address.port)).await?;
+    Ok(found.collect())
+}
+
 /// Tries the peer's addresses of the source's family in turn.
-async fn connect_from(source: IpAddr, address: &Address) -> io::Result<TcpStream> {
+async fn connect_from(source: IpAddr, targets: &[SocketAddr]) -> io::Result<TcpStream> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for target in tokio::net::lookup_host((address.host.as_str(), address.port)).await? {
+    for target in targets {
         if target.is_ipv4() != source.is_ipv4() {
             continue;
         }
@@ -102,7 +120,7 @@ async fn connect_from(source: IpAddr, address: &Address) -> io::Result<TcpStream
             TcpSocket::new_v6()?
         };
         socket.bind((source, 0).into())?;
-        match socket.connect(target).await {
+        match socket.connect(*target).await {
             Ok(stream) => return Ok(stream),
             Err(error) => last = error,
         }
@@ -139,7 +157,7 @@ mod tests {
             source: Some(source),
             ..Options::default()
         };
-        let _stream = dial(&address, &options).await.unwrap();
+        let _stream = dial(look_up(&address), &options).await.unwrap();
         let (_stream, caller) = listener.accept().await.unwrap();
         assert_eq!(caller.ip(), source);
         // A source of the other family has no way to this peer.
@@ -147,7 +165,7 @@ mod tests {
             source: Some("::1".parse().unwrap()),
             ..options
         };
-        let error = dial(&address, &options).await.unwrap_err();
+        let error = dial(look_up(&address), &options).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
     }
 }

@@ -18,6 +18,7 @@ mod dialer;
 mod error;
 mod identity;
 pub mod limits;
+mod names;
 mod options;
 pub mod proto;
 pub mod raw_codec;

@@ -135,6 +135,14 @@ impl ControllerClient {
         Ok(call(CALL_TIMEOUT, client.submit(Request::new(request))).await?)
     }
 
+    /// Learns where every broker is, any of which may be the controller next. What takes the present
+    /// one may take the servers of names with it.
+    pub fn remember_brokers(&self) {
+        let image = self.quorum.image();
+        let hosts = image.brokers.values().map(|broker| &*broker.rpc.host);
+        self.channels.remember(hosts);
+    }
+
     /// Reports to the controller, wherever it is.
     ///
     /// # Errors

@@ -107,6 +107,7 @@ impl Heartbeats {
                 update = updates.next() => if update.is_none() { return },
             }
             alive.touch();
+            self.client.remember_brokers();
             if self.report(epoch, &mut hearing).await {
                 return;
             }

@@ -86,7 +86,7 @@ pub async fn handle(
         answer
     };
     answer
-        .with_brokers(brokers(&image, context))
+        .with_brokers(brokers(&image, context, broker.id()))
         .with_cluster_id(
             image
                 .cluster_id
@@ -96,12 +96,19 @@ pub async fn handle(
         .with_topics(topics)
 }
 
-/// The brokers that clients may talk to, at the listener on which they asked.
-fn brokers(image: &ClusterImage, context: &RequestContext) -> Vec<MetadataResponseBroker> {
+/// The brokers that clients may talk to, at the listener on which they asked. Whoever answers is one
+/// of them, also if it is fenced as far as it knows; and if all are, all are shown: librdkafka
+/// forgets every broker that is not in an answer, and after an empty one it has nobody left to ask.
+fn brokers(
+    image: &ClusterImage,
+    context: &RequestContext,
+    me: holdfast_model::BrokerId,
+) -> Vec<MetadataResponseBroker> {
+    let all_fenced = image.brokers.values().all(|broker| broker.fenced);
     image
         .brokers
         .values()
-        .filter(|broker| !broker.fenced)
+        .filter(|broker| !broker.fenced || broker.id == me || all_fenced)
         .filter_map(|broker| {
             let endpoint = broker.endpoint(&context.listener)?;
             Some(
@@ -276,6 +283,7 @@ mod tests {
     use super::super::testing::{self, topic_id};
     use super::super::text::topic_name;
     use super::*;
+    use holdfast_kernel::image::Change;
 
     const SHOWN: Shown = Shown {
         version: 13,
@@ -299,6 +307,30 @@ mod tests {
             assert_eq!((row.error_code, row.leader_id.0), (code.code(), -1));
             assert_eq!(row.offline_replicas.len(), 3);
         }
+    }
+
+    #[test]
+    fn a_client_is_never_left_without_a_broker() {
+        let mut image = testing::image();
+        let ids: Vec<i32> = image.brokers.keys().map(|id| id.0).collect();
+        let shown = |image: &ClusterImage, me: i32| -> Vec<i32> {
+            let me = holdfast_model::BrokerId(me);
+            let rows = brokers(image, &testing::context(), me);
+            rows.iter().map(|row| row.node_id.0).collect()
+        };
+        let fence = |image: &mut ClusterImage, id: i32| {
+            let mut record = image.brokers[&holdfast_model::BrokerId(id)].clone();
+            record.fenced = true;
+            image.apply(&Change::PutBroker(record));
+        };
+        assert_eq!(shown(&image, ids[0]), ids);
+        for id in &ids[1..] {
+            fence(&mut image, *id);
+        }
+        assert_eq!(shown(&image, ids[0]), ids[..1]);
+        assert_eq!(shown(&image, ids[1]), ids[..2]);
+        fence(&mut image, ids[0]);
+        assert_eq!(shown(&image, ids[1]), ids);
     }
 
     #[test]

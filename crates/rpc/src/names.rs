@@ -1,0 +1,352 @@
+//! What the names of peers mean, remembered.
+//!
+//! A zone that is lost takes name servers with it, and a resolver waits for seconds for each question
+//! that reached one of those: longer than a session. So what a name meant before is used when no
+//! newer answer comes in a moment. That an address may belong to another peer by now is harmless:
+//! every message says whom it is for or who answered it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use holdfast_model::{Clock, Monotonic};
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, watch};
+
+use crate::Address;
+
+/// How long a newer answer is waited for when an older one is known.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// An answer of this age is as good as a new one.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// How often a name is asked for that nobody dials.
+const REFRESH: Duration = Duration::from_secs(20);
+
+/// Questions at a time for names that nobody dials: each holds a thread until it is answered.
+const REFRESHES_AT_ONCE: usize = 4;
+
+type Answer = Result<Arc<[IpAddr]>, io::ErrorKind>;
+
+/// A question under way; none until it is answered.
+type Question = watch::Receiver<Option<Answer>>;
+
+type LookUp = dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync;
+
+/// The names that were asked for. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub(crate) struct Names {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    clock: Arc<dyn Clock>,
+    look_up: Box<LookUp>,
+    /// Most names that are kept.
+    limit: usize,
+    known: Mutex<HashMap<String, Known>>,
+    refreshes: Semaphore,
+}
+
+#[derive(Default)]
+struct Known {
+    addresses: Option<(Arc<[IpAddr]>, Monotonic)>,
+    asked: Monotonic,
+    question: Option<Question>,
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Names").finish_non_exhaustive()
+    }
+}
+
+impl Names {
+    /// The names that the system's resolver knows.
+    pub(crate) fn new(limit: usize, clock: Arc<dyn Clock>) -> Self {
+        Self::of(limit, clock, |host| {
+            Box::pin(async move {
+                let found = tokio::net::lookup_host((host, 0)).await?;
+                Ok(found.map(|address| address.ip()).collect())
+            })
+        })
+    }
+
+    fn of<F>(limit: usize, clock: Arc<dyn Clock>, look_up: F) -> Self
+    where
+        F: Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync + 'static,
+    {
+        Self {
+            inner: Arc::new(Inner {
+                clock,
+                look_up: Box::new(look_up),
+                limit: limit.max(1),
+                known: Mutex::default(),
+                refreshes: Semaphore::new(REFRESHES_AT_ONCE),
+            }),
+        }
+    }
+
+    /// Where a peer is: as now, or as it was before if no answer comes in a moment.
+    pub(crate) async fn resolve(&self, peer: &Address) -> io::Result<Vec<SocketAddr>> {
+        let Some(known) = self.known(peer) else {
+            return self.resolve_now(peer).await;
+        };
+        match tokio::time::timeout(PATIENCE, self.resolve_now(peer)).await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(_)) | Err(_) => Ok(with_port(&known, peer.port)),
+        }
+    }
+
+    /// Where a peer is, from an answer of this moment.
+    pub(crate) async fn resolve_now(&self, peer: &Address) -> io::Result<Vec<SocketAddr>> {
+        if let Ok(address) = peer.host.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(address, peer.port)]);
+        }
+        if let Some(fresh) = self.fresh(&peer.host) {
+            return Ok(with_port(&fresh, peer.port));
+        }
+        let mut question = self.ask(&peer.host);
+        let answer = question.wait_for(Option::is_some).await;
+        let answer = answer.ok().and_then(|answer| answer.clone());
+        match answer {
+            Some(Ok(addresses)) => Ok(with_port(&addresses, peer.port)),
+            Some(Err(kind)) => Err(kind.into()),
+            None => Err(io::Error::other("the question was given up")),
+        }
+    }
+
+    /// Learns what names mean before anybody needs it. Returns at once.
+    pub(crate) fn remember<'a>(&self, hosts: impl IntoIterator<Item = &'a str>) {
+        let now = self.inner.clock.monotonic();
+        for host in hosts {
+            if host.parse::<IpAddr>().is_ok() {
+                continue;
+            }
+            let mut known = self.inner.known.lock();
+            let is_new = !known.contains_key(host);
+            let entry = self.entry(&mut known, host);
+            if !is_new && now.since(entry.asked) < REFRESH {
+                continue;
+            }
+            entry.asked = now;
+            drop(known);
+            let (names, host) = (self.clone(), host.to_owned());
+            in_background(async move {
+                let Ok(_permit) = names.inner.refreshes.acquire().await else {
+                    return;
+                };
+                let mut question = names.ask(&host);
+                let _answered = question.wait_for(Option::is_some).await;
+            });
+        }
+    }
+
+    fn known(&self, peer: &Address) -> Option<Arc<[IpAddr]>> {
+        let known = self.inner.known.lock();
+        let (addresses, _) = known.get(&peer.host)?.addresses.as_ref()?;
+        Some(Arc::clone(addresses))
+    }
+
+    fn fresh(&self, host: &str) -> Option<Arc<[IpAddr]>> {
+        let now = self.inner.clock.monotonic();
+        let known = self.inner.known.lock();
+        let (addresses, at) = known.get(host)?.addresses.as_ref()?;
+        (now.since(*at) < FRESH).then(|| Arc::clone(addresses))
+    }
+
+    /// The question that is under way, or a new one. It goes on if nobody waits for it.
+    fn ask(&self, host: &str) -> Question {
+        let mut known = self.inner.known.lock();
+        let entry = self.entry(&mut known, host);
+        if let Some(question) = &entry.question
+            && question.has_changed().is_ok()
+        {
+            return question.clone();
+        }
+        let (tell, question) = watch::channel(None);
+        entry.question = Some(question.clone());
+        entry.asked = self.inner.clock.monotonic();
+        let (names, host) = (self.clone(), host.to_owned());
+        in_background(async move {
+            let found = (names.inner.look_up)(host.clone()).await;
+            let answer = match found {
+                Ok(found) if found.is_empty() => Err(io::ErrorKind::NotFound),
+                Ok(found) => Ok(Arc::from(found)),
+                Err(error) => Err(error.kind()),
+            };
+            names.note(&host, &answer);
+            tell.send_replace(Some(answer));
+        });
+        question
+    }
+
+    fn note(&self, host: &str, answer: &Answer) {
+        let mut known = self.inner.known.lock();
+        if let Some(entry) = known.get_mut(host) {
+            entry.question = None;
+            if let Ok(addresses) = answer {
+                let now = self.inner.clock.monotonic();
+                entry.addresses = Some((Arc::clone(addresses), now));
+            }
+        }
+    }
+
+    /// The entry of a name; for a new one the name that was not asked for longest makes room.
+    fn entry<'a>(&self, known: &'a mut HashMap<String, Known>, host: &str) -> &'a mut Known {
+        if !known.contains_key(host) && known.len() >= self.inner.limit {
+            let oldest = known.iter().min_by_key(|(_, entry)| entry.asked);
+            if let Some(oldest) = oldest.map(|(host, _)| host.clone()) {
+                known.remove(&oldest);
+            }
+        }
+        known.entry(host.to_owned()).or_default()
+    }
+}
+
+/// A question that ends by itself and goes on if nobody waits for it. At most one for each name.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the system's resolver ends every question; there is nothing to supervise"
+)]
+fn in_background(question: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(question);
+}
+
+fn with_port(addresses: &[IpAddr], port: u16) -> Vec<SocketAddr> {
+    let with_port = |address: &IpAddr| SocketAddr::new(*address, port);
+    addresses.iter().map(with_port).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use holdfast_model::ManualClock;
+
+    use super::*;
+
+    /// What the name servers do, and how often they were asked.
+    #[derive(Clone, Default)]
+    struct Servers {
+        silent: Arc<Mutex<bool>>,
+        failing: Arc<Mutex<bool>>,
+        address: Arc<Mutex<u8>>,
+        asked: Arc<AtomicUsize>,
+    }
+
+    impl Servers {
+        fn names(&self, clock: &Arc<ManualClock>, limit: usize) -> Names {
+            let servers = self.clone();
+            Names::of(limit, Arc::clone(clock) as Arc<dyn Clock>, move |_host| {
+                servers.asked.fetch_add(1, Ordering::SeqCst);
+                let (silent, failing) = (*servers.silent.lock(), *servers.failing.lock());
+                let address = IpAddr::from([10, 0, 0, *servers.address.lock()]);
+                Box::pin(async move {
+                    if silent {
+                        std::future::pending::<()>().await;
+                    }
+                    if failing {
+                        return Err(io::ErrorKind::NotFound.into());
+                    }
+                    Ok(vec![address])
+                })
+            })
+        }
+    }
+
+    /// Lets every task of the one thread do what it can.
+    async fn settle() {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn peer(host: &str) -> Address {
+        Address::new(host, 9192)
+    }
+
+    fn at(last: u8) -> Vec<SocketAddr> {
+        vec![SocketAddr::from(([10, 0, 0, last], 9192))]
+    }
+
+    #[tokio::test]
+    async fn a_peer_is_found_though_the_name_servers_fell_silent() {
+        let (servers, clock) = (Servers::default(), Arc::new(ManualClock::default()));
+        let names = servers.names(&clock, 10);
+        assert_eq!(names.resolve(&peer("b")).await.unwrap(), at(0));
+        clock.advance(FRESH);
+        *servers.silent.lock() = true;
+        assert_eq!(names.resolve(&peer("b")).await.unwrap(), at(0));
+        // Nobody knows a peer that was never asked for, and evidence is never old.
+        let never = PATIENCE * 4;
+        let (b, c) = (peer("b"), peer("c"));
+        let unknown = tokio::time::timeout(never, names.resolve(&c)).await;
+        unknown.unwrap_err();
+        let now = tokio::time::timeout(never, names.resolve_now(&b)).await;
+        now.unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn a_newer_answer_wins_and_a_failure_does_not_forget() {
+        let (servers, clock) = (Servers::default(), Arc::new(ManualClock::default()));
+        let names = servers.names(&clock, 10);
+        names.resolve(&peer("b")).await.unwrap();
+        *servers.address.lock() = 7;
+        assert_eq!(names.resolve(&peer("b")).await.unwrap(), at(0));
+        clock.advance(FRESH);
+        assert_eq!(names.resolve(&peer("b")).await.unwrap(), at(7));
+        clock.advance(FRESH);
+        *servers.failing.lock() = true;
+        assert_eq!(names.resolve(&peer("b")).await.unwrap(), at(7));
+        let error = names.resolve_now(&peer("b")).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn many_who_ask_at_once_ask_one_question_and_numbers_none() {
+        let (servers, clock) = (Servers::default(), Arc::new(ManualClock::default()));
+        let names = servers.names(&clock, 10);
+        *servers.silent.lock() = true;
+        let b = peer("b");
+        for _ in 0..50 {
+            let moment = Duration::from_millis(1);
+            let wait = tokio::time::timeout(moment, names.resolve(&b)).await;
+            wait.unwrap_err();
+        }
+        assert_eq!(servers.asked.load(Ordering::SeqCst), 1);
+        let number = names.resolve(&peer("::1")).await.unwrap();
+        assert_eq!(number, vec!["[::1]:9192".parse().unwrap()]);
+        names.remember(["127.0.0.1"]);
+        settle().await;
+        assert_eq!(servers.asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn names_are_learned_ahead_a_few_at_a_time_and_kept_within_the_limit() {
+        let (servers, clock) = (Servers::default(), Arc::new(ManualClock::default()));
+        let names = servers.names(&clock, 10);
+        let peers: Vec<Address> = (0..9).map(|n| peer(&format!("b-{n}"))).collect();
+        let asked = || servers.asked.load(Ordering::SeqCst);
+        names.remember(peers.iter().map(|peer| &*peer.host));
+        names.remember(peers.iter().map(|peer| &*peer.host));
+        settle().await;
+        assert_eq!(asked(), 9);
+        clock.advance(REFRESH);
+        *servers.silent.lock() = true;
+        names.remember(peers.iter().map(|peer| &*peer.host));
+        settle().await;
+        assert_eq!(asked(), 9 + REFRESHES_AT_ONCE);
+        assert_eq!(names.resolve(&peers[8]).await.unwrap(), at(0));
+        clock.advance(Duration::from_millis(1));
+        for n in 0..20 {
+            names.remember([&*format!("c-{n}")]);
+        }
+        assert_eq!(names.inner.known.lock().len(), 10);
+    }
+}
