@@ -106,14 +106,17 @@ def lost_for_a_while(life, lose, bring_back, what):
 
 
 def node_lost(life):
-    """The power of a node fails, and comes back after a while."""
-    node = life.cluster.node_of(max(life.cluster.pods()))
+    """The power of the controller's node fails, and comes back after a while."""
+    node = life.cluster.node_of(life.cluster.status()["controller"])
     lost_for_a_while(life, "node-kill", "node-start", node)
 
 
 def zone_cut_off(life):
-    """All nodes of a zone are cut off from everything, and come back after a while."""
-    lost_for_a_while(life, "zone-cut", "zone-heal", "b")
+    """All nodes of the controller's zone are cut off from everything, and come back after a while. In two
+    of three zones that takes one of the two name servers along."""
+    zone = "abc"[life.cluster.status()["controller"] // 1000 - 1]
+    life.figures["zone"] = zone
+    lost_for_a_while(life, "zone-cut", "zone-heal", zone)
 
 
 def broker_dies_without_operator(life):
