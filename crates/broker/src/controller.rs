@@ -3,6 +3,7 @@
 
 mod client;
 mod heartbeat;
+mod heartbeat_answer;
 mod isolation;
 mod office;
 mod service;

@@ -14,6 +14,7 @@ use holdfast_rpc::proto::{
 use holdfast_rpc::{Address, Channels, Class, Identity, Request, call, limits};
 
 use super::OfficeHandle;
+use super::heartbeat_answer::answer_heartbeat;
 use super::office::{Refusal, no_controller};
 
 /// Pause before asking again when there is no controller.
@@ -149,6 +150,16 @@ impl ControllerClient {
     /// There is none, or it did not answer in time.
     pub async fn heartbeat(&self, request: HeartbeatRequest) -> Result<HeartbeatReply, Error> {
         let leader = self.leader()?;
+        if leader.replica == self.identity.replica {
+            // To oneself no network is in the way, nor a name that nobody resolves.
+            return Ok(answer_heartbeat(
+                &self.office,
+                &self.quorum,
+                &self.identity,
+                self.identity.replica.broker,
+                &request,
+            ));
+        }
         let channel = self.channels.get(&leader.address, Class::Control)?;
         let mut client = limits::controller_client(channel);
         let mut request = request;

@@ -1,18 +1,17 @@
 //! What other brokers ask of the controller here.
 
 use bytes::Bytes;
-use holdfast_kernel::controller::{Command, HeartbeatAnswer};
-use holdfast_kernel::image::FEATURE_LEVEL;
-use holdfast_model::BrokerEpoch;
+use holdfast_kernel::controller::Command;
 use holdfast_quorum::Quorum;
 use holdfast_rpc::proto::controller_server::Controller;
 use holdfast_rpc::proto::{
     AdmitReply, AdmitRequest, ControllerError, ControllerReply, ControllerRequest,
-    DescribeQuorumRequest, HeartbeatReply, HeartbeatRequest, LeaderHint,
+    DescribeQuorumRequest, HeartbeatReply, HeartbeatRequest,
 };
 use holdfast_rpc::{Identity, Request, Response, Status, async_trait};
 
 use super::OfficeHandle;
+use super::heartbeat_answer::{answer_heartbeat, hint};
 use super::office::Refusal;
 use crate::admission::{AdmissionError, AdmissionRequest, Admissions};
 
@@ -41,24 +40,13 @@ impl ControllerService {
         }
     }
 
-    fn hint(&self) -> Option<LeaderHint> {
-        let leadership = self.quorum.leadership().borrow().clone();
-        leadership.leader.map(|leader| LeaderHint {
-            broker: leader.replica.broker.0,
-            incarnation: leader.replica.incarnation.0,
-            host: leader.address.host,
-            port: u32::from(leader.address.port),
-            term: leadership.term,
-        })
-    }
-
     fn reply(&self, error: ControllerError, detail: &str, payload: Bytes) -> ControllerReply {
         ControllerReply {
             envelope: Some(self.identity.envelope()),
             payload,
             error: error.into(),
             detail: detail.to_owned(),
-            leader: self.hint(),
+            leader: hint(&self.quorum),
         }
     }
 }
@@ -107,28 +95,13 @@ impl Controller for ControllerService {
     ) -> Result<Response<HeartbeatReply>, Status> {
         let request = request.into_inner();
         let sender = self.identity.check(request.envelope.as_ref())?;
-        let image_version = self.quorum.image().version;
-        let answer = self.office.heartbeat(
+        Ok(Response::new(answer_heartbeat(
+            &self.office,
+            &self.quorum,
+            &self.identity,
             sender.replica.broker,
-            BrokerEpoch(request.broker_epoch),
-            request.ready,
-        );
-        let known = |fenced, report| (ControllerError::None, fenced, false, report);
-        let (error, fenced, stale, report) = match answer {
-            None => (ControllerError::NotLeader, false, false, false),
-            Some(HeartbeatAnswer::Known { fenced, report }) => known(fenced, report),
-            Some(HeartbeatAnswer::Unknown) => (ControllerError::None, true, true, false),
-        };
-        Ok(Response::new(HeartbeatReply {
-            envelope: Some(self.identity.envelope()),
-            error: error.into(),
-            leader: self.hint(),
-            stale_registration: stale,
-            fenced,
-            image_version,
-            report_wanted: report,
-            max_feature_level: FEATURE_LEVEL,
-        }))
+            &request,
+        )))
     }
 
     async fn describe_quorum(
@@ -155,7 +128,7 @@ impl Controller for ControllerService {
             AdmissionRequest::read(request.get_ref()).map_err(Status::invalid_argument)?;
         let mut reply = AdmitReply {
             envelope: Some(self.identity.envelope()),
-            leader: self.hint(),
+            leader: hint(&self.quorum),
             ..AdmitReply::default()
         };
         match self.admissions.admit(&request).await {
