@@ -168,18 +168,22 @@ impl World {
             return;
         };
         node.cordoned = !node.cordoned;
-        if node.cordoned {
-            let on_it: Vec<i32> = self
-                .processes
-                .values()
-                .filter(|process| process.node == *name)
-                .map(|process| process.broker)
-                .collect();
-            for id in on_it {
+        let is_cordoned = node.cordoned;
+        for id in self.brokers_on(name) {
+            if is_cordoned {
                 self.oracle.allow(id);
+            } else {
+                // Whoever looked before may go on with it.
+                self.oracle.void_since.insert(id, self.now);
             }
         }
         self.trace(|| format!("person cordons or uncordons {name}"));
+    }
+
+    fn brokers_on(&self, node: &str) -> Vec<i32> {
+        let all = self.processes.values();
+        let on_it = all.filter(|process| process.node == *node);
+        on_it.map(|process| process.broker).collect()
     }
 
     /// A set is changed by hand; the operator puts it right. A pod that is made meanwhile restarts
@@ -242,6 +246,13 @@ impl World {
         // While a replica stays away, others may not restart.
         if let Some(spec) = self.wish.spec.as_object_mut() {
             spec.remove("brokers");
+        }
+        let cordoned = self.nodes.iter().filter(|(_, node)| node.cordoned);
+        let drained: Vec<i32> = cordoned
+            .flat_map(|(name, _)| self.brokers_on(name))
+            .collect();
+        for id in drained {
+            self.oracle.void_since.insert(id, self.now);
         }
         for node in self.nodes.values_mut() {
             *node = crate::machines::Node::new(&node.zone);

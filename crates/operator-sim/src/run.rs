@@ -205,6 +205,13 @@ impl Run {
         for _ in 0..200 {
             self.pass(100).await;
         }
+        // One that lost the lease may still have a request on its way.
+        for _ in 0..600 {
+            if self.instances.iter().all(|i| i.running.is_none()) {
+                break;
+            }
+            self.pass(100).await;
+        }
         if self.is_over() || self.world.is_stuck() {
             return;
         }

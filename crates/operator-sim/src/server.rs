@@ -217,6 +217,10 @@ impl World {
         if uid.is_some_and(|uid| there["metadata"]["uid"] != uid) {
             return conflict(name);
         }
+        let version = body["preconditions"]["resourceVersion"].as_str();
+        if version.is_some_and(|version| there["metadata"]["resourceVersion"] != version) {
+            return conflict(name);
+        }
         let orphans = body["propagationPolicy"] == "Orphan";
         let at_once = body["gracePeriodSeconds"] == 0;
         self.deed(&Deed::Deletes {

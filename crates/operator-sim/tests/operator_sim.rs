@@ -15,6 +15,49 @@ const PLANTED_SEEDS: u64 = 400;
 /// come to miss it almost.
 const AT_LEAST: usize = 3;
 
+/// Seeds that found something, and what. What they do changes with the simulator; the planner's tests name
+/// what was mended.
+const FOUND: [(u64, &str); 11] = [
+    (
+        357,
+        "several brokers that wait for formation were stopped at once",
+    ),
+    (
+        667,
+        "a setting taken back left a file that waited for an approval",
+    ),
+    (
+        904,
+        "a set was shrunk by an operator that had lost the lease",
+    ),
+    (
+        1883,
+        "a set was shrunk by an operator that had lost the lease",
+    ),
+    (
+        2361,
+        "a setting taken back left a file that waited for an approval",
+    ),
+    (
+        3101,
+        "a broker that copies one partition counted as away from all",
+    ),
+    (6500, "a broker was let in and stopped in one look"),
+    (
+        6634,
+        "a broker was stopped because a cache showed it as down",
+    ),
+    (
+        7595,
+        "a request of an operator that had lost the lease came late",
+    ),
+    (
+        7696,
+        "a broker was unparked because an older resource was seen",
+    ),
+    (7962, "a node was given back while its brokers left it"),
+];
+
 fn failure(profile: &'static Profile, seed: u64, planted: Planted, report: &Report) -> String {
     let found = report.violation.as_ref().expect("called with a failure");
     let again = run(profile, seed, planted, Mode::Last);
@@ -28,6 +71,19 @@ fn failure(profile: &'static Profile, seed: u64, planted: Planted, report: &Repo
         found.detail,
         profile.name,
     )
+}
+
+#[test]
+fn seeds_that_found_something_find_it_no_more() {
+    for (seed, what) in FOUND {
+        let profile = Profile::of_seed(seed);
+        let report = run(profile, seed, Planted::None, Mode::Quiet);
+        assert!(
+            report.violation.is_none(),
+            "{what}?\n{}",
+            failure(profile, seed, Planted::None, &report)
+        );
+    }
 }
 
 #[test]

@@ -89,7 +89,12 @@ impl Scene<'_> {
             Act::GrowClaim { name, uid, size } => self.grow_claim(name, uid, size).await,
             Act::DeleteChild { key, uid } => self.delete_child(key, uid).await,
             Act::DeleteSetKeepPods { name, uid } => self.delete_set_keep_pods(name, uid).await,
-            Act::DeletePod { name, uid, .. } => self.delete_pod(name, uid).await,
+            Act::DeletePod {
+                name,
+                uid,
+                unchanged_since,
+                ..
+            } => self.delete_pod(name, uid, unchanged_since.clone()).await,
             Act::RemoveLostPod { name, uid, .. } => self.remove_lost_pod(name, uid).await,
             Act::Admit {
                 broker,

@@ -67,7 +67,10 @@ pub(crate) async fn look_at(
     }
     context.leadership.check()?;
     let key = key(metadata);
-    context.recognise(&key, metadata.uid.as_deref());
+    let generation = metadata.generation.unwrap_or_default();
+    if !context.recognise(&key, metadata.uid.as_deref(), generation) {
+        return Err(Error::Stale(format!("MessageCluster {}", key.name)));
+    }
     let looked = look(&context, &key, resource).await;
     context.remember(&key, |memory| memory.was_looked_at = true);
     let look = match looked {

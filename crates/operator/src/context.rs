@@ -48,6 +48,8 @@ pub(crate) struct Context {
 pub(crate) struct Remembered {
     /// Of which resource all this is: one that was deleted and made again is another.
     pub(crate) uid: Option<String>,
+    /// The newest wish that was seen.
+    pub(crate) generation: i64,
     /// It was looked at since this process began.
     pub(crate) was_looked_at: bool,
     /// The permit that was asked for last and refused, and why.
@@ -74,13 +76,17 @@ pub(crate) struct Certificates {
 }
 
 impl Remembered {
-    fn recognise(&mut self, uid: Option<&str>) {
+    /// Says whether the resource is at least as new as any that was seen.
+    fn recognise(&mut self, uid: Option<&str>, generation: i64) -> bool {
         if self.uid.as_deref() != uid {
             *self = Self {
                 uid: uid.map(str::to_owned),
                 ..Self::default()
             };
         }
+        let newest = self.generation.max(generation);
+        self.generation = newest;
+        generation == newest
     }
 }
 
@@ -99,9 +105,17 @@ impl Context {
         change(self.memory.lock().entry(cluster.clone()).or_default());
     }
 
-    /// Forgets what is remembered of an earlier resource of the same name.
-    pub(crate) fn recognise(&self, cluster: &ClusterKey, uid: Option<&str>) {
-        self.remember(cluster, |memory| memory.recognise(uid));
+    /// Forgets what is remembered of an earlier resource of the same name. Says whether this one is at
+    /// least as new as any that was seen: a watch that was broken may be taken up where it was older.
+    pub(crate) fn recognise(
+        &self,
+        cluster: &ClusterKey,
+        uid: Option<&str>,
+        generation: i64,
+    ) -> bool {
+        let mut memory = self.memory.lock();
+        let memory = memory.entry(cluster.clone()).or_default();
+        memory.recognise(uid, generation)
     }
 
     /// Whether a cluster's resource is there.
@@ -136,12 +150,21 @@ mod tests {
     #[test]
     fn a_cluster_made_again_begins_without_the_acts_of_the_deleted_one() {
         let mut memory = Remembered::default();
-        memory.recognise(Some("u1"));
+        assert!(memory.recognise(Some("u1"), 5));
         memory.acts = vec![RecordedAct::default()];
-        memory.recognise(Some("u1"));
+        assert!(memory.recognise(Some("u1"), 5));
         assert_eq!(memory.acts.len(), 1);
-        memory.recognise(Some("u2"));
+        assert!(memory.recognise(Some("u2"), 1));
         assert!(memory.acts.is_empty());
+    }
+
+    #[test]
+    fn a_wish_that_is_older_than_one_that_was_seen_is_not_looked_at() {
+        let mut memory = Remembered::default();
+        assert!(memory.recognise(Some("u1"), 5));
+        assert!(!memory.recognise(Some("u1"), 4));
+        assert!(memory.recognise(Some("u1"), 5));
+        assert!(memory.recognise(Some("u1"), 6));
     }
 
     #[test]

@@ -101,6 +101,9 @@ pub enum Act {
         name: String,
         /// The one that was seen.
         uid: String,
+        /// The state in which it must still be, where no permit gives the right to stop it, but what was
+        /// seen of it. The cache may be behind.
+        unchanged_since: Option<String>,
         /// Its broker.
         broker: i32,
         /// By what right, for the record.

@@ -64,6 +64,8 @@ pub struct PodView {
     pub name: String,
     /// Its uid.
     pub uid: String,
+    /// Its state, as Kubernetes counts them.
+    pub version: String,
     /// Its broker.
     pub broker: i32,
     /// The node it runs on.

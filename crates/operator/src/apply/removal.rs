@@ -42,9 +42,22 @@ impl Scene<'_> {
         delete(&self.api::<StatefulSet>(), name, &params).await
     }
 
-    /// Stops a broker in its own time: its set makes the pod again.
-    pub(super) async fn delete_pod(&self, name: &str, uid: &str) -> Result<Done, Error> {
-        delete(&self.api::<Pod>(), name, &of(uid)).await
+    /// Stops a broker in its own time: its set makes the pod again. With a version only if the pod is
+    /// still in that state.
+    pub(super) async fn delete_pod(
+        &self,
+        name: &str,
+        uid: &str,
+        resource_version: Option<String>,
+    ) -> Result<Done, Error> {
+        let params = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: Some(uid.to_owned()),
+                resource_version,
+            }),
+            ..DeleteParams::default()
+        };
+        delete(&self.api::<Pod>(), name, &params).await
     }
 
     /// Removes a pod whose node is gone: nobody is there to say that its processes have ended. The

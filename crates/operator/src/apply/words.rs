@@ -142,6 +142,7 @@ mod tests {
         let act = Act::DeletePod {
             name: "orders-a-1000".to_owned(),
             uid: "u1".to_owned(),
+            unchanged_since: None,
             broker: 1000,
             why: "permit 7".to_owned(),
         };

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::approval::Allowed;
-use super::roll::stop;
+use super::roll::{stop, stop_by_permit};
 use super::steps::{bounded, named};
 use super::{Look, Work};
 use crate::planted::Planted;
@@ -81,7 +81,7 @@ fn by_cache(look: &Look<'_>, wanting: &[&mut Work]) -> Vec<Act> {
     let next = wanting.iter().flat_map(|work| &work.rounds).next();
     let ready = next.filter(|_| pods.all(|pod| pod.ready && !pod.deleting));
     let brokers = ready.iter().flat_map(|round| &round.brokers);
-    let stops = brokers.filter_map(|id| stop(look, *id, "all pods are ready"));
+    let stops = brokers.filter_map(|id| stop_by_permit(look, *id, "all pods are ready"));
     stops.collect()
 }
 
@@ -184,7 +184,7 @@ fn under(look: &Look<'_>, permit: &PermitView, wanting: &mut [&mut Work]) -> Vec
         let early = look.cluster.planted == Planted::DrainingCountsAsGranted;
         let stops = wanted.contains(id) && (permit.stage == PermitStage::Granted || early);
         if stops && untouched(*id, *epoch) {
-            acts.extend(stop(look, *id, &format!("permit {}", permit.id)));
+            acts.extend(stop_by_permit(look, *id, &format!("permit {}", permit.id)));
         }
     }
     if look.cluster.planted == Planted::NextBeforeCaughtUp && acts.is_empty() {
@@ -193,7 +193,7 @@ fn under(look: &Look<'_>, permit: &PermitView, wanting: &mut [&mut Work]) -> Vec
         let next = wanted
             .iter()
             .find(|id| back && !permit.brokers.contains_key(*id));
-        acts.extend(next.and_then(|id| stop(look, *id, "the first run again")));
+        acts.extend(next.and_then(|id| stop_by_permit(look, *id, "the first run again")));
     }
     // Not needed any more: the wish was taken back, or its approval.
     let idle = permit

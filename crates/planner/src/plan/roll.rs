@@ -203,7 +203,8 @@ fn now(
         ));
     }
     let may_stop = |id: &i32| look.is_down(*id) || never_formed(look, *id);
-    let (down, up): (Vec<i32>, Vec<i32>) = outdated.now.iter().partition(|id| may_stop(id));
+    let settled = outdated.now.iter().filter(|id| !look.is_admitted_now(**id));
+    let (down, up): (Vec<i32>, Vec<i32>) = settled.partition(|id| may_stop(id));
     work.acts = down
         .into_iter()
         .filter(|id| look.is_down(*id) || forming == Some(*id))
@@ -221,8 +222,21 @@ fn now(
     work
 }
 
-/// Deletes a broker's pod.
+/// Deletes the pod of a broker that needs no permit: only as it was seen.
 pub(super) fn stop(look: &Look<'_>, id: i32, why: &str) -> Option<Act> {
+    let mut act = stop_by_permit(look, id, why)?;
+    if let Act::DeletePod {
+        unchanged_since, ..
+    } = &mut act
+    {
+        let version = look.pod(id).map(|pod| pod.version.clone());
+        *unchanged_since = version.filter(|version| !version.is_empty());
+    }
+    Some(act)
+}
+
+/// Deletes a broker's pod, whatever has become of it.
+pub(super) fn stop_by_permit(look: &Look<'_>, id: i32, why: &str) -> Option<Act> {
     let ordinal = holdfast_api::IDS_PER_ZONE + id % holdfast_api::IDS_PER_ZONE;
     let name = match look.cluster.planted {
         Planted::AddressesByOrdinal => ordinal,
@@ -234,6 +248,7 @@ pub(super) fn stop(look: &Look<'_>, id: i32, why: &str) -> Option<Act> {
     Some(Act::DeletePod {
         name: pod.name.clone(),
         uid: pod.uid.clone(),
+        unchanged_since: None,
         broker: id,
         why: why.to_owned(),
     })

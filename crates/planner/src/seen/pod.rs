@@ -16,6 +16,7 @@ pub fn pod(pod: Pod) -> Option<PodView> {
     Some(PodView {
         broker: broker_of(&name)?,
         uid: pod.metadata.uid.unwrap_or_default(),
+        version: pod.metadata.resource_version.unwrap_or_default(),
         node: pod.spec.and_then(|spec| spec.node_name),
         phase: phase(status.phase.as_deref()),
         ready: is_true(&status, "Ready"),

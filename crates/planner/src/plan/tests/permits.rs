@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use holdfast_api::PlanState;
 
 use super::World;
-use crate::{Act, PermitStage, PermitView, PodPhase};
+use crate::{Act, Lifecycle, PermitStage, PermitView, PodPhase};
 
 #[test]
 fn a_permit_of_somebody_else_is_waited_for() {
@@ -86,6 +86,50 @@ fn a_pod_that_goes_already_or_does_not_run_is_not_deleted_under_the_permit() {
         .deleting = true;
     world.observed.pods.get_mut(&2001).expect("the pod").phase = PodPhase::Unknown;
     assert!(deletes(&world).is_empty());
+}
+
+/// A cache may be behind: what was down as it knows may serve by now.
+#[test]
+fn what_takes_no_permit_is_stopped_only_as_it_was_seen() {
+    let mut world = granted();
+    for pod in world.observed.pods.values_mut() {
+        pod.version = format!("of {}", pod.broker);
+    }
+    let pod = world.observed.pods.get_mut(&3000).expect("the pod");
+    pod.phase = PodPhase::Pending;
+    world.observed.processes.remove(&3000);
+    let view = world.observed.cluster.as_mut().expect("a cluster");
+    view.brokers.get_mut(&3000).expect("the broker").fenced = true;
+    let acts = world.decide().acts;
+    let stops: BTreeMap<i32, Option<String>> = acts
+        .into_iter()
+        .filter_map(|act| match act {
+            Act::DeletePod {
+                broker,
+                unchanged_since,
+                ..
+            } => Some((broker, unchanged_since)),
+            _ => None,
+        })
+        .collect();
+    let seen = Some("of 3000".to_owned());
+    assert_eq!(stops, [(2000, None), (2001, None), (3000, seen)].into());
+}
+
+#[test]
+fn a_broker_is_not_stopped_in_the_look_that_lets_it_in() {
+    let mut world = granted();
+    let view = world.observed.cluster.as_mut().expect("a cluster");
+    view.brokers.remove(&3001);
+    let process = world.observed.processes.get_mut(&3001).expect("a process");
+    process.lifecycle = Lifecycle::WaitingForAdmission;
+    assert_eq!(deletes(&world), [2000, 2001]);
+    let admits = |act: &Act| matches!(act, Act::Admit { broker: 3001, .. });
+    assert!(world.decide().acts.iter().any(admits));
+    // One that says nothing of itself is not let in, and holds nothing.
+    let process = world.observed.processes.get_mut(&3001).expect("a process");
+    process.rpc_host.clear();
+    assert!(deletes(&world).contains(&3001));
 }
 
 #[test]
