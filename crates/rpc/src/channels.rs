@@ -8,7 +8,7 @@ use holdfast_model::Clock;
 use parking_lot::Mutex;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::dialer::{Dialer, dial};
+use crate::dialer::{Dialer, dial_at};
 use crate::names::Names;
 use crate::options::{FRAME_BYTES, WINDOW_BYTES};
 use crate::{Address, Error, Options};
@@ -126,7 +126,7 @@ impl Channels {
     /// Connects anew, without the pool and its pauses, and closes at once.
     pub async fn probe(&self, peer: &Address) -> Probe {
         let targets = self.inner.names.resolve_now(peer);
-        match dial(targets, &self.inner.options).await {
+        match dial_at(targets, &self.inner.options).await {
             Ok(_stream) => Probe::Listening,
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Probe::Refused,
             Err(_other) => Probe::Silent,

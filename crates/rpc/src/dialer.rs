@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -17,6 +17,9 @@ use tonic::codegen::Service;
 
 use crate::names::Names;
 use crate::{Address, Options};
+
+/// How long a newer answer about a peer's name is waited for when an older one is known.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// Connects to one address. TLS will wrap the stream here.
 #[derive(Clone, Debug)]
@@ -60,7 +63,7 @@ impl Dialer {
             // The peer was asked moments ago: a refusal then is evidence as good as a new one.
             return Err(pause.reason.into());
         }
-        match dial(self.names.resolve(&self.address), &self.options).await {
+        match dial(&self.names, &self.address, &self.options).await {
             Ok(stream) => {
                 *self.pause.lock() = None;
                 Ok(TokioIo::new(stream))
@@ -81,24 +84,59 @@ impl Dialer {
     }
 }
 
-/// One TCP connect, to the first of a peer's addresses that answers.
-pub(crate) async fn dial(
-    targets: impl Future<Output = io::Result<Vec<SocketAddr>>>,
-    options: &Options,
-) -> io::Result<TcpStream> {
+/// One TCP connect, to where a peer is; and to where it was, if no newer answer comes in a moment.
+async fn dial(names: &Names, peer: &Address, options: &Options) -> io::Result<TcpStream> {
     let connect = async {
-        let targets = targets.await?;
-        match options.source {
-            None => TcpStream::connect(&targets[..]).await,
-            Some(source) => connect_from(source, &targets).await,
+        let mut now = pin!(names.resolve_now(peer));
+        let Some(before) = names.before(peer) else {
+            return connect(&now.await?, options.source).await;
+        };
+        let mut earlier = pin!(async {
+            tokio::time::sleep(PATIENCE).await;
+            connect(&before, options.source).await
+        });
+        tokio::select! {
+            biased;
+            found = &mut now => match found {
+                Ok(found) => connect(&found, options.source).await,
+                Err(_unknown) => earlier.await,
+            },
+            connected = &mut earlier => match connected {
+                Ok(stream) => Ok(stream),
+                Err(_moved) => connect(&now.await?, options.source).await,
+            },
         }
     };
+    in_time(connect, options).await
+}
+
+/// One TCP connect, to where a peer is at this moment.
+pub(crate) async fn dial_at(
+    found: impl Future<Output = io::Result<Vec<SocketAddr>>>,
+    options: &Options,
+) -> io::Result<TcpStream> {
+    let connect = async { connect(&found.await?, options.source).await };
+    in_time(connect, options).await
+}
+
+async fn in_time(
+    connect: impl Future<Output = io::Result<TcpStream>>,
+    options: &Options,
+) -> io::Result<TcpStream> {
     let stream = match tokio::time::timeout(options.connect_timeout, connect).await {
         Ok(connected) => connected?,
         Err(_elapsed) => return Err(io::ErrorKind::TimedOut.into()),
     };
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// To the first of a peer's addresses that answers.
+async fn connect(targets: &[SocketAddr], source: Option<IpAddr>) -> io::Result<TcpStream> {
+    match source {
+        None => TcpStream::connect(targets).await,
+        Some(source) => connect_from(source, targets).await,
+    }
 }
 
 /// What the system's resolver says now.
@@ -144,9 +182,13 @@ impl Service<Uri> for Dialer {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use holdfast_model::ManualClock;
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::names::FRESH;
 
     #[tokio::test]
     async fn a_peer_sees_the_source_that_was_asked_for() {
@@ -157,7 +199,7 @@ mod tests {
             source: Some(source),
             ..Options::default()
         };
-        let _stream = dial(look_up(&address), &options).await.unwrap();
+        let _stream = dial_at(look_up(&address), &options).await.unwrap();
         let (_stream, caller) = listener.accept().await.unwrap();
         assert_eq!(caller.ip(), source);
         // A source of the other family has no way to this peer.
@@ -165,7 +207,62 @@ mod tests {
             source: Some("::1".parse().unwrap()),
             ..options
         };
-        let error = dial(look_up(&address), &options).await.unwrap_err();
+        let error = dial_at(look_up(&address), &options).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
+    }
+
+    /// Names that mean these addresses one after the other, each after a while; then nothing.
+    fn names(answers: &[(Duration, &str)], clock: &Arc<ManualClock>) -> Names {
+        let answers: Vec<(Duration, IpAddr)> = answers
+            .iter()
+            .map(|(after, address)| (*after, address.parse().unwrap()))
+            .collect();
+        let asked = AtomicUsize::new(0);
+        Names::of(10, Arc::clone(clock) as Arc<dyn Clock>, move |_host| {
+            let answer = answers.get(asked.fetch_add(1, Ordering::SeqCst)).copied();
+            Box::pin(async move {
+                let Some((after, address)) = answer else {
+                    return std::future::pending().await;
+                };
+                tokio::time::sleep(after).await;
+                Ok(vec![address])
+            })
+        })
+    }
+
+    #[tokio::test]
+    async fn a_peer_is_found_though_the_name_servers_fell_silent() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = Address::new("b", listener.local_addr().unwrap().port());
+        let clock = Arc::new(ManualClock::default());
+        let names = names(&[(Duration::ZERO, "127.0.0.1")], &clock);
+        let options = Options::default();
+        dial(&names, &peer, &options).await.unwrap();
+        clock.advance(FRESH);
+        dial(&names, &peer, &options).await.unwrap();
+        // Nobody knows a peer that was never asked for, and evidence is never old.
+        let other = Address::new("c", peer.port);
+        let error = dial(&names, &other, &options).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let now = names.resolve_now(&peer);
+        let error = dial_at(now, &options).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_moved_is_found_though_the_name_servers_are_slow() {
+        let listener = TcpListener::bind("127.0.0.2:0").await.unwrap();
+        let peer = Address::new("b", listener.local_addr().unwrap().port());
+        let clock = Arc::new(ManualClock::default());
+        let slowly = PATIENCE * 2;
+        let names = names(
+            &[(Duration::ZERO, "127.0.0.1"), (slowly, "127.0.0.2")],
+            &clock,
+        );
+        let options = Options::default();
+        let error = dial(&names, &peer, &options).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        clock.advance(FRESH);
+        dial(&names, &peer, &options).await.unwrap();
     }
 }

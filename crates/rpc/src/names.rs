@@ -1,8 +1,8 @@
 //! What the names of peers mean, remembered.
 //!
 //! A zone that is lost takes name servers with it, and a resolver waits for seconds for each question
-//! that reached one of those: longer than a session. So what a name meant before is used when no
-//! newer answer comes in a moment. That an address may belong to another peer by now is harmless:
+//! that reached one of those: longer than a session. So a peer is also called where it was before when
+//! no newer answer comes in a moment. That an address may belong to another peer by now is harmless:
 //! every message says whom it is for or who answered it.
 
 use std::collections::HashMap;
@@ -19,11 +19,8 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::Address;
 
-/// How long a newer answer is waited for when an older one is known.
-const PATIENCE: Duration = Duration::from_millis(50);
-
 /// An answer of this age is as good as a new one.
-const FRESH: Duration = Duration::from_secs(2);
+pub(crate) const FRESH: Duration = Duration::from_secs(2);
 
 /// How often a name is asked for that nobody dials.
 const REFRESH: Duration = Duration::from_secs(20);
@@ -77,7 +74,8 @@ impl Names {
         })
     }
 
-    fn of<F>(limit: usize, clock: Arc<dyn Clock>, look_up: F) -> Self
+    /// With another resolver.
+    pub(crate) fn of<F>(limit: usize, clock: Arc<dyn Clock>, look_up: F) -> Self
     where
         F: Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync + 'static,
     {
@@ -92,15 +90,11 @@ impl Names {
         }
     }
 
-    /// Where a peer is: as now, or as it was before if no answer comes in a moment.
-    pub(crate) async fn resolve(&self, peer: &Address) -> io::Result<Vec<SocketAddr>> {
-        let Some(known) = self.known(peer) else {
-            return self.resolve_now(peer).await;
-        };
-        match tokio::time::timeout(PATIENCE, self.resolve_now(peer)).await {
-            Ok(Ok(found)) => Ok(found),
-            Ok(Err(_)) | Err(_) => Ok(with_port(&known, peer.port)),
-        }
+    /// Where a peer was when that was known last.
+    pub(crate) fn before(&self, peer: &Address) -> Option<Vec<SocketAddr>> {
+        let known = self.inner.known.lock();
+        let (addresses, _) = known.get(&peer.host)?.addresses.as_ref()?;
+        Some(with_port(addresses, peer.port))
     }
 
     /// Where a peer is, from an answer of this moment.
@@ -145,12 +139,6 @@ impl Names {
                 let _answered = question.wait_for(Option::is_some).await;
             });
         }
-    }
-
-    fn known(&self, peer: &Address) -> Option<Arc<[IpAddr]>> {
-        let known = self.inner.known.lock();
-        let (addresses, _) = known.get(&peer.host)?.addresses.as_ref()?;
-        Some(Arc::clone(addresses))
     }
 
     fn fresh(&self, host: &str) -> Option<Arc<[IpAddr]>> {
@@ -276,36 +264,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_peer_is_found_though_the_name_servers_fell_silent() {
+    async fn what_was_known_is_not_forgotten_and_never_passed_off_as_new() {
         let (servers, clock) = (Servers::default(), Arc::new(ManualClock::default()));
         let names = servers.names(&clock, 10);
-        assert_eq!(names.resolve(&peer("b")).await.unwrap(), at(0));
-        clock.advance(FRESH);
-        *servers.silent.lock() = true;
-        assert_eq!(names.resolve(&peer("b")).await.unwrap(), at(0));
-        // Nobody knows a peer that was never asked for, and evidence is never old.
-        let never = PATIENCE * 4;
-        let (b, c) = (peer("b"), peer("c"));
-        let unknown = tokio::time::timeout(never, names.resolve(&c)).await;
-        unknown.unwrap_err();
-        let now = tokio::time::timeout(never, names.resolve_now(&b)).await;
-        now.unwrap_err();
-    }
-
-    #[tokio::test]
-    async fn a_newer_answer_wins_and_a_failure_does_not_forget() {
-        let (servers, clock) = (Servers::default(), Arc::new(ManualClock::default()));
-        let names = servers.names(&clock, 10);
-        names.resolve(&peer("b")).await.unwrap();
+        let b = peer("b");
+        assert_eq!(names.before(&b), None);
+        assert_eq!(names.resolve_now(&b).await.unwrap(), at(0));
         *servers.address.lock() = 7;
-        assert_eq!(names.resolve(&peer("b")).await.unwrap(), at(0));
+        assert_eq!(names.resolve_now(&b).await.unwrap(), at(0));
         clock.advance(FRESH);
-        assert_eq!(names.resolve(&peer("b")).await.unwrap(), at(7));
+        assert_eq!(names.resolve_now(&b).await.unwrap(), at(7));
         clock.advance(FRESH);
         *servers.failing.lock() = true;
-        assert_eq!(names.resolve(&peer("b")).await.unwrap(), at(7));
-        let error = names.resolve_now(&peer("b")).await.unwrap_err();
+        let error = names.resolve_now(&b).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        *servers.silent.lock() = true;
+        let moment = Duration::from_millis(50);
+        let now = tokio::time::timeout(moment, names.resolve_now(&b)).await;
+        now.unwrap_err();
+        assert_eq!(names.before(&b), Some(at(7)));
     }
 
     #[tokio::test]
@@ -316,11 +293,11 @@ mod tests {
         let b = peer("b");
         for _ in 0..50 {
             let moment = Duration::from_millis(1);
-            let wait = tokio::time::timeout(moment, names.resolve(&b)).await;
+            let wait = tokio::time::timeout(moment, names.resolve_now(&b)).await;
             wait.unwrap_err();
         }
         assert_eq!(servers.asked.load(Ordering::SeqCst), 1);
-        let number = names.resolve(&peer("::1")).await.unwrap();
+        let number = names.resolve_now(&peer("::1")).await.unwrap();
         assert_eq!(number, vec!["[::1]:9192".parse().unwrap()]);
         names.remember(["127.0.0.1"]);
         settle().await;
@@ -333,16 +310,17 @@ mod tests {
         let names = servers.names(&clock, 10);
         let peers: Vec<Address> = (0..9).map(|n| peer(&format!("b-{n}"))).collect();
         let asked = || servers.asked.load(Ordering::SeqCst);
-        names.remember(peers.iter().map(|peer| &*peer.host));
-        names.remember(peers.iter().map(|peer| &*peer.host));
+        let all = || peers.iter().map(|peer| &*peer.host);
+        names.remember(all());
+        names.remember(all());
         settle().await;
         assert_eq!(asked(), 9);
         clock.advance(REFRESH);
         *servers.silent.lock() = true;
-        names.remember(peers.iter().map(|peer| &*peer.host));
+        names.remember(all());
         settle().await;
         assert_eq!(asked(), 9 + REFRESHES_AT_ONCE);
-        assert_eq!(names.resolve(&peers[8]).await.unwrap(), at(0));
+        assert_eq!(names.before(&peers[8]), Some(at(0)));
         clock.advance(Duration::from_millis(1));
         for n in 0..20 {
             names.remember([&*format!("c-{n}")]);

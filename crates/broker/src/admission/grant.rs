@@ -8,7 +8,7 @@ use bytes::Bytes;
 use holdfast_kernel::controller::{Command, Controller, Outcome};
 use holdfast_model::{BrokerId, ClusterId, Incarnation, ReplicaId};
 use holdfast_quorum::{Error as QuorumError, Peer, Quorum, Status};
-use holdfast_rpc::proto::{AdmitRequest, ConfirmRequest};
+use holdfast_rpc::proto::{AdmitRequest, ConfirmReply, ConfirmRequest};
 use holdfast_rpc::{Address, Channels, Class, Error as RpcError, Identity, call, limits};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -18,6 +18,10 @@ use crate::controller::{OfficeHandle, Refusal};
 
 /// How long the disk's broker may take to say who it is.
 const ANSWER: Duration = Duration::from_secs(2);
+
+/// How often a disk that does not answer is asked, and the pause between.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Admits disks while this node is the controller, one at a time. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -151,11 +155,7 @@ impl Admissions {
             target_broker: replica.broker.0,
             voters: Vec::new(),
         };
-        let answer = async {
-            let channel = self.channels.get(address, Class::Control)?;
-            call(ANSWER, limits::formation_client(channel).confirm(request)).await
-        };
-        let reply = answer.await.map_err(|error| {
+        let reply = self.confirmed(address, request).await.map_err(|error| {
             Error::Refused(match error {
                 RpcError::Answered { message, .. } => format!("at {address}: {message}"),
                 error => format!(
@@ -175,6 +175,28 @@ impl Admissions {
             )));
         }
         Ok(())
+    }
+
+    /// The answer of whoever listens at an address. A broker that begins at a new address is found there
+    /// once the name servers say so: it is asked again for a few seconds.
+    async fn confirmed(
+        &self,
+        address: &Address,
+        request: ConfirmRequest,
+    ) -> Result<ConfirmReply, RpcError> {
+        let mut left = TRIES;
+        loop {
+            let channel = self.channels.get(address, Class::Control)?;
+            let mut client = limits::formation_client(channel);
+            let asked = client.confirm(request.clone());
+            left -= 1;
+            match call(ANSWER, asked).await {
+                Err(RpcError::Refused | RpcError::Unreachable(_)) if left > 0 => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// The disk may register.

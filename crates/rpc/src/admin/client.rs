@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tonic::codegen::Service;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::dialer::{dial, look_up};
+use crate::dialer::{dial_at, look_up};
 use crate::limits::ADMIN_BYTES;
 use crate::proto::admin::admin_client::AdminClient;
 use crate::{Address, Error, Options};
@@ -66,7 +66,7 @@ struct TlsDialer {
 
 impl TlsDialer {
     async fn connect(self) -> io::Result<TokioIo<client::TlsStream<TcpStream>>> {
-        let stream = dial(look_up(&self.address), &self.options).await?;
+        let stream = dial_at(look_up(&self.address), &self.options).await?;
         let deadline = self.options.connect_timeout;
         let secured = holdfast_security::connect(stream, &self.tls, self.name, deadline).await;
         secured.map(TokioIo::new).map_err(io::Error::other)
