@@ -120,27 +120,30 @@ def without_power(life, nodes, do):
             life.nodes("node-start", node)
 
 
-def swapped_disks(life):
-    """The disks of two brokers of a zone are swapped: neither starts, and both are right again after it."""
-    brokers = (3000, 3001)
-    images = [image_of(life, broker) for broker in brokers]
-    nodes = [life.cluster.node_of(broker) for broker in brokers]
+def swap(life, images):
+    """Swaps what lies on two volumes. The folders of the nodes are mounts of their own."""
 
-    def swap():
-        # The folders of the nodes are mounts of their own.
+    def swapped():
         copies = [image.with_suffix(".other") for image in images]
         for image, copy in zip(images, reversed(copies), strict=True):
             run("cp", "--sparse=always", image, copy)
         for image, copy in zip(images, copies, strict=True):
             copy.rename(image)
 
-    without_power(life, nodes, swap)
+    without_power(life, {image.parent.parent.name for image in images}, swapped)
+
+
+def swapped_disks(life):
+    """The disks of two brokers of a zone are swapped: neither starts, and both are right again after it."""
+    brokers = (3000, 3001)
+    images = [image_of(life, broker) for broker in brokers]
+    swap(life, images)
     try:
         for said in needs_attention(life, *brokers):
             if "broker" not in said:
                 raise Failed(f"nobody learns what is wrong: {said}")
     finally:
-        without_power(life, nodes, swap)
+        swap(life, images)
     life.whole()
 
 
@@ -153,25 +156,14 @@ def foreign_disk(life):
     identity = life.namespace.get("messagecluster", name)["status"]["clusterId"]
     pods = [pod["metadata"]["name"] for pod in life.namespace.items("pods", *another.mine)]
     another.delete()
-    foreign, mine = image_of_claim(life, f"data-{max(pods)}"), image_of(life, broker)
-    own, node = mine.with_suffix(".own"), life.cluster.node_of(broker)
-
-    def put():
-        mine.rename(own)
-        run("cp", "--sparse=always", foreign, mine)
-
-    def back():
-        # With whatever was written to it here, so that the neighbour must find nothing amiss.
-        run("cp", "--sparse=always", mine, foreign)
-        own.rename(mine)
-
-    without_power(life, [node], put)
+    images = image_of_claim(life, f"data-{max(pods)}"), image_of(life, broker)
+    swap(life, images)
     try:
         told = needs_attention(life, broker)
         if "cluster" not in told[0]:
             raise Failed(f"nobody learns what is wrong: {told}")
     finally:
-        without_power(life, [node], back)
+        swap(life, images)
     life.whole()
     another.make()
     another.ready()
