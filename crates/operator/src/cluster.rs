@@ -69,7 +69,13 @@ pub(crate) async fn look_at(
     let key = key(metadata);
     let generation = metadata.generation.unwrap_or_default();
     if !context.recognise(&key, metadata.uid.as_deref(), generation) {
-        return Err(Error::Stale(format!("MessageCluster {}", key.name)));
+        // Unless the API server itself went back, as after a restored backup.
+        let all: Api<MessageCluster> = Api::namespaced(context.client.clone(), &key.namespace);
+        let there = all.get_metadata(&key.name).await?.metadata;
+        if (&there.uid, there.generation) != (&metadata.uid, metadata.generation) {
+            return Err(Error::Stale(format!("MessageCluster {}", key.name)));
+        }
+        context.remember(&key, |memory| memory.generation = generation);
     }
     let looked = look(&context, &key, resource).await;
     context.remember(&key, |memory| memory.was_looked_at = true);

@@ -167,6 +167,7 @@ fn decided(look: &Look<'_>, standing: &Standing, mut findings: Vec<Finding>) -> 
             acts.push(act.clone());
         }
     }
+    not_let_in_and_stopped(&mut acts);
     if look.cluster.spec.paused {
         acts.clear();
     }
@@ -179,6 +180,19 @@ fn decided(look: &Look<'_>, standing: &Standing, mut findings: Vec<Finding>) -> 
         findings,
         status,
     }
+}
+
+/// A broker that is stopped because it only waits to be let in must not be let in by the same look: it would
+/// serve in the moment in which it is stopped. It is let in when it runs what it shall.
+fn not_let_in_and_stopped(acts: &mut Vec<Act>) {
+    let stopped: BTreeSet<i32> = acts
+        .iter()
+        .filter_map(|act| match act {
+            Act::DeletePod { broker, .. } => Some(*broker),
+            _ => None,
+        })
+        .collect();
+    acts.retain(|act| !matches!(act, Act::Admit { broker, .. } if stopped.contains(broker)));
 }
 
 /// All lanes. They find the same steps whatever is allowed; what they do now may differ.

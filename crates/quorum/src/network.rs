@@ -102,9 +102,19 @@ impl Connection {
             .check(envelope)
             .map_err(|_status| Error::Foreign)?;
         if sender.replica != self.target.0 {
+            // Its address is another broker's by now.
+            self.network.channels.forget(&self.address);
             return Err(Error::Foreign);
         }
         Ok(payload::decode(&reply.payload)?)
+    }
+
+    /// Whoever refuses may be another broker that has the address by now: it is looked up anew.
+    fn refused(&self, error: holdfast_rpc::Error) -> Error {
+        if matches!(error, holdfast_rpc::Error::Answered { .. }) {
+            self.network.channels.forget(&self.address);
+        }
+        error.into()
     }
 
     async fn send_append(
@@ -114,7 +124,8 @@ impl Connection {
     ) -> Result<AppendEntriesResponse<NodeId>, Error> {
         let request = self.request(payload::encode(rpc)?);
         let mut client = raft_client(self.channel(Class::Control)?);
-        self.answer(&call(deadline, client.append(request)).await?)
+        let reply = call(deadline, client.append(request)).await;
+        self.answer(&reply.map_err(|error| self.refused(error))?)
     }
 
     async fn send_vote(
@@ -124,7 +135,8 @@ impl Connection {
     ) -> Result<VoteResponse<NodeId>, Error> {
         let request = self.request(payload::encode(rpc)?);
         let mut client = raft_client(self.channel(Class::Control)?);
-        self.answer(&call(deadline, client.vote(request)).await?)
+        let reply = call(deadline, client.vote(request)).await;
+        self.answer(&reply.map_err(|error| self.refused(error))?)
     }
 
     async fn send_snapshot(

@@ -126,7 +126,11 @@ impl Channels {
     /// Connects anew, without the pool and its pauses, and closes at once.
     pub async fn probe(&self, peer: &Address) -> Probe {
         let targets = self.inner.names.resolve_now(peer);
-        match dial_at(targets, &self.inner.options).await {
+        let dialed = dial_at(targets, &self.inner.options).await;
+        if dialed.is_err() {
+            self.inner.names.doubt(&peer.host);
+        }
+        match dialed {
             Ok(_stream) => Probe::Listening,
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Probe::Refused,
             Err(_other) => Probe::Silent,

@@ -69,6 +69,7 @@ impl Dialer {
                 Ok(TokioIo::new(stream))
             }
             Err(error) => {
+                self.names.doubt(&self.address.host);
                 let length = paused.map_or(self.options.backoff_min, |pause| {
                     (pause.length * 2).min(self.options.backoff_max)
                 });
@@ -99,7 +100,8 @@ async fn dial(names: &Names, peer: &Address, options: &Options) -> io::Result<Tc
             biased;
             found = &mut now => match found {
                 Ok(found) => connect(&found, options.source).await,
-                Err(_unknown) => earlier.await,
+                // Only an answer of this moment proves anything.
+                Err(unknown) => earlier.await.map_err(|_refused| unknown),
             },
             connected = &mut earlier => match connected {
                 Ok(stream) => Ok(stream),

@@ -52,8 +52,11 @@ struct Inner {
 
 #[derive(Default)]
 struct Known {
+    /// With the moment until which they are as good as new ones.
     addresses: Option<(Arc<[IpAddr]>, Monotonic)>,
     asked: Monotonic,
+    /// A question waits for its turn.
+    queued: bool,
     question: Option<Question>,
 }
 
@@ -125,27 +128,40 @@ impl Names {
             let mut known = self.inner.known.lock();
             let is_new = !known.contains_key(host);
             let entry = self.entry(&mut known, host);
-            if !is_new && now.since(entry.asked) < REFRESH {
+            if entry.queued || (!is_new && now.since(entry.asked) < REFRESH) {
                 continue;
             }
             entry.asked = now;
+            entry.queued = true;
             drop(known);
             let (names, host) = (self.clone(), host.to_owned());
             in_background(async move {
                 let Ok(_permit) = names.inner.refreshes.acquire().await else {
                     return;
                 };
+                if let Some(entry) = names.inner.known.lock().get_mut(&host) {
+                    entry.queued = false;
+                }
                 let mut question = names.ask(&host);
                 let _answered = question.wait_for(Option::is_some).await;
             });
         }
     }
 
+    /// What is known of a name led nowhere: it is asked for again before it is used as new.
+    pub(crate) fn doubt(&self, host: &str) {
+        if let Some(entry) = self.inner.known.lock().get_mut(host)
+            && let Some((_, until)) = &mut entry.addresses
+        {
+            *until = Monotonic::default();
+        }
+    }
+
     fn fresh(&self, host: &str) -> Option<Arc<[IpAddr]>> {
         let now = self.inner.clock.monotonic();
         let known = self.inner.known.lock();
-        let (addresses, at) = known.get(host)?.addresses.as_ref()?;
-        (now.since(*at) < FRESH).then(|| Arc::clone(addresses))
+        let (addresses, until) = known.get(host)?.addresses.as_ref()?;
+        (now < *until).then(|| Arc::clone(addresses))
     }
 
     /// The question that is under way, or a new one. It goes on if nobody waits for it.
@@ -160,7 +176,7 @@ impl Names {
         let (tell, question) = watch::channel(None);
         entry.question = Some(question.clone());
         entry.asked = self.inner.clock.monotonic();
-        let (names, host) = (self.clone(), host.to_owned());
+        let (names, host, this) = (self.clone(), host.to_owned(), question.clone());
         in_background(async move {
             let found = (names.inner.look_up)(host.clone()).await;
             let answer = match found {
@@ -168,19 +184,26 @@ impl Names {
                 Ok(found) => Ok(Arc::from(found)),
                 Err(error) => Err(error.kind()),
             };
-            names.note(&host, &answer);
+            names.note(&host, &this, &answer);
             tell.send_replace(Some(answer));
         });
         question
     }
 
-    fn note(&self, host: &str, answer: &Answer) {
+    fn note(&self, host: &str, question: &Question, answer: &Answer) {
         let mut known = self.inner.known.lock();
         if let Some(entry) = known.get_mut(host) {
-            entry.question = None;
+            // The name may have been dropped meanwhile, and asked for again.
+            if entry
+                .question
+                .as_ref()
+                .is_some_and(|q| q.same_channel(question))
+            {
+                entry.question = None;
+            }
             if let Ok(addresses) = answer {
-                let now = self.inner.clock.monotonic();
-                entry.addresses = Some((Arc::clone(addresses), now));
+                let until = self.inner.clock.monotonic().plus(FRESH);
+                entry.addresses = Some((Arc::clone(addresses), until));
             }
         }
     }

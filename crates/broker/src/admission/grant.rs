@@ -20,7 +20,7 @@ use crate::controller::{OfficeHandle, Refusal};
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// How often a disk that does not answer is asked, and the pause between.
-const TRIES: u32 = 10;
+const TRIES: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Admits disks while this node is the controller, one at a time. Cheap to clone.
@@ -169,6 +169,7 @@ impl Admissions {
             .check(reply.envelope.as_ref())
             .map_err(|status| Error::Refused(format!("at {address}: {}", status.message())))?;
         if sender.replica != replica {
+            self.channels.forget(address);
             return Err(Error::Refused(format!(
                 "at {address} is disk {}, not {replica}",
                 sender.replica

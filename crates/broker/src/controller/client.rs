@@ -164,7 +164,13 @@ impl ControllerClient {
         let mut client = limits::controller_client(channel);
         let mut request = request;
         request.envelope = Some(self.identity.envelope());
-        Ok(call(HEARTBEAT_TIMEOUT, client.heartbeat(Request::new(request))).await?)
+        let reply = call(HEARTBEAT_TIMEOUT, client.heartbeat(Request::new(request))).await?;
+        let sender = self.identity.check(reply.envelope.as_ref());
+        if sender.is_ok_and(|sender| sender.replica != leader.replica) {
+            // Its address is another broker's by now.
+            self.channels.forget(&leader.address);
+        }
+        Ok(reply)
     }
 
     /// The state of the quorum as its leader knows it.

@@ -318,18 +318,21 @@ mod tests {
             let rows = brokers(image, &testing::context(), me);
             rows.iter().map(|row| row.node_id.0).collect()
         };
-        let fence = |image: &mut ClusterImage, id: i32| {
+        let set = |image: &mut ClusterImage, id: i32, fenced: bool| {
             let mut record = image.brokers[&holdfast_model::BrokerId(id)].clone();
-            record.fenced = true;
+            record.fenced = fenced;
             image.apply(&Change::PutBroker(record));
         };
+        for id in &ids {
+            set(&mut image, *id, false);
+        }
         assert_eq!(shown(&image, ids[0]), ids);
         for id in &ids[1..] {
-            fence(&mut image, *id);
+            set(&mut image, *id, true);
         }
         assert_eq!(shown(&image, ids[0]), ids[..1]);
         assert_eq!(shown(&image, ids[1]), ids[..2]);
-        fence(&mut image, ids[0]);
+        set(&mut image, ids[0], true);
         assert_eq!(shown(&image, ids[1]), ids);
     }
 

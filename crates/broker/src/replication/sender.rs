@@ -89,7 +89,11 @@ async fn serve(peer: &Arc<Peer>, to: &PeerTarget, links: &Links) -> String {
     };
     match links.identity.check_stream(response.metadata()) {
         Ok(sender) if sender.replica == to.replica => {}
-        Ok(sender) => return format!("{} answered, not {}", sender.replica, to.replica),
+        Ok(sender) => {
+            // Its address is another broker's by now.
+            links.channels.forget(&to.address);
+            return format!("{} answered, not {}", sender.replica, to.replica);
+        }
         Err(status) => return status.message().to_owned(),
     }
     let environment = links.partitions.environment();

@@ -64,9 +64,6 @@ fn leaving(look: &Look<'_>, node: &str, brokers: &[i32]) -> Work {
         let Some(zone) = look.zone_of(*id).filter(|zone| zone.replaces_pods()) else {
             continue;
         };
-        if look.is_admitted_now(*id) {
-            continue;
-        }
         if look.is_down(*id) {
             acts.extend(stop(look, *id, &reason));
         } else {

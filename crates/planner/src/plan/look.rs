@@ -108,9 +108,6 @@ impl<'a> Look<'a> {
             Some(Lifecycle::Parked) => return true,
             _ => {}
         }
-        if self.is_admitted_now(id) {
-            return false;
-        }
         let not_running = matches!(pod.phase, PodPhase::Pending | PodPhase::Ended);
         let silent = self.process(id).is_none();
         if self.view.is_none() {
@@ -121,16 +118,6 @@ impl<'a> Look<'a> {
             // Never registered: it holds nothing.
             None => !self.votes(id) || not_running || (self.fails(id) && silent),
         }
-    }
-
-    /// Whether this look lets the disk of a broker in: then it may serve in a moment, and needs a
-    /// permit that only the next look can have.
-    pub(super) fn is_admitted_now(&self, id: i32) -> bool {
-        let waits = self
-            .process(id)
-            .filter(|process| process.lifecycle == Lifecycle::WaitingForAdmission);
-        let says_where = waits.is_some_and(|p| !p.rpc_host.is_empty() && !p.incarnation.is_empty());
-        says_where && self.view.is_some() && self.known(id).is_none() && !self.votes(id)
     }
 
     /// The state that the operator's files have, see [`Child`].

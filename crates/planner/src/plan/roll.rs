@@ -203,8 +203,7 @@ fn now(
         ));
     }
     let may_stop = |id: &i32| look.is_down(*id) || never_formed(look, *id);
-    let settled = outdated.now.iter().filter(|id| !look.is_admitted_now(**id));
-    let (down, up): (Vec<i32>, Vec<i32>) = settled.partition(|id| may_stop(id));
+    let (down, up): (Vec<i32>, Vec<i32>) = outdated.now.iter().partition(|id| may_stop(id));
     work.acts = down
         .into_iter()
         .filter(|id| look.is_down(*id) || forming == Some(*id))
