@@ -297,6 +297,14 @@ mod tests {
         assert_eq!(names.resolve_now(&b).await.unwrap(), at(0));
         clock.advance(FRESH);
         assert_eq!(names.resolve_now(&b).await.unwrap(), at(7));
+        // What led nowhere is asked for again at once, and is still the best that is known.
+        *servers.address.lock() = 8;
+        names.doubt("b");
+        assert_eq!(names.before(&b), Some(at(7)));
+        assert_eq!(names.resolve_now(&b).await.unwrap(), at(8));
+        *servers.address.lock() = 7;
+        clock.advance(FRESH);
+        assert_eq!(names.resolve_now(&b).await.unwrap(), at(7));
         clock.advance(FRESH);
         *servers.failing.lock() = true;
         let error = names.resolve_now(&b).await.unwrap_err();

@@ -41,9 +41,7 @@ impl Controller {
             }
         ))
     }
-}
 
-impl Controller {
     /// Why a disk that was seen twice may not be admitted again: which of its copies holds what it
     /// acknowledged nobody can tell, and others hold it too. If it alone holds a partition, a person may
     /// take the risk.

@@ -223,19 +223,15 @@ fn now(
 
 /// Deletes the pod of a broker that needs no permit: only as it was seen.
 pub(super) fn stop(look: &Look<'_>, id: i32, why: &str) -> Option<Act> {
-    let mut act = stop_by_permit(look, id, why)?;
-    if let Act::DeletePod {
-        unchanged_since, ..
-    } = &mut act
-    {
-        let version = look.pod(id).map(|pod| pod.version.clone());
-        *unchanged_since = version.filter(|version| !version.is_empty());
-    }
-    Some(act)
+    delete(look, id, why, true)
 }
 
 /// Deletes a broker's pod, whatever has become of it.
 pub(super) fn stop_by_permit(look: &Look<'_>, id: i32, why: &str) -> Option<Act> {
+    delete(look, id, why, false)
+}
+
+fn delete(look: &Look<'_>, id: i32, why: &str, as_seen: bool) -> Option<Act> {
     let ordinal = holdfast_api::IDS_PER_ZONE + id % holdfast_api::IDS_PER_ZONE;
     let name = match look.cluster.planted {
         Planted::AddressesByOrdinal => ordinal,
@@ -247,7 +243,7 @@ pub(super) fn stop_by_permit(look: &Look<'_>, id: i32, why: &str) -> Option<Act>
     Some(Act::DeletePod {
         name: pod.name.clone(),
         uid: pod.uid.clone(),
-        unchanged_since: None,
+        unchanged_since: (as_seen && !pod.version.is_empty()).then(|| pod.version.clone()),
         broker: id,
         why: why.to_owned(),
     })
