@@ -35,17 +35,7 @@ def clients_inside(life):
     life.namespace.apply(resources.topic("inside"))
     until("its topic is there", lambda: life.is_topic_ready("inside"), 60)
     bootstrap = life.cluster.status()["bootstrap"]
-    life.namespace.apply(inside.job(life.options.clients, bootstrap))
-    job = f"job/{resources.NAME}-client"
-
-    def is_over():
-        status = life.namespace.get(job).get("status", {})
-        return status.get("succeeded") or status.get("failed")
-
-    until("the client ends", is_over, 120)
-    said = life.namespace.kubectl("logs", job)
-    if "each once" not in said:
-        raise Failed(f"the client inside: {said}")
+    inside.do(life, f"{resources.NAME}-client", bootstrap, inside.WRITE, inside.READ)
 
 
 def dynamic_setting(life):
@@ -107,14 +97,14 @@ def lost_for_a_while(life, lose, bring_back, what):
 
 def node_lost(life):
     """The power of the controller's node fails, and comes back after a while."""
-    node = life.cluster.node_of(life.cluster.status()["controller"])
+    node = life.cluster.node_of(life.cluster.controller())
     lost_for_a_while(life, "node-kill", "node-start", node)
 
 
 def zone_cut_off(life):
     """All nodes of the controller's zone are cut off from everything, and come back after a while. In two
     of three zones that takes one of the two name servers along."""
-    zone = "abc"[life.cluster.status()["controller"] // 1000 - 1]
+    zone = "abc"[life.cluster.controller() // 1000 - 1]
     life.figures["zone"] = zone
     lost_for_a_while(life, "zone-cut", "zone-heal", zone)
 
@@ -142,6 +132,8 @@ def killed_at_every_step(act):
         with life.operator.killed_after_every_act(life.cluster) as kills:
             act(life)
         life.figures["operators_killed"] = kills.count
+        if kills.count == 0:
+            raise Failed("no operator was killed")
 
     return do
 

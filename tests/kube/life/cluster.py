@@ -35,13 +35,13 @@ def resource(replicas, version, image, settings):
     }
 
 
-def topic(name, partitions=12):
+def topic(name, partitions=12, cluster=NAME):
     return {
         "apiVersion": "holdfast.io/v1alpha1",
         "kind": "MessageTopic",
         "metadata": {"name": name},
         "spec": {
-            "cluster": NAME,
+            "cluster": cluster,
             "partitions": partitions,
             "replicas": 3,
             "settings": {"min.insync.replicas": "2"},
@@ -92,6 +92,10 @@ class Cluster:
         """The brokers' pods, by the broker's id."""
         pods = self.namespace.items("pods", "--selector", f"app.kubernetes.io/instance={NAME}")
         return {int(pod["metadata"]["name"].rsplit("-", 1)[1]): pod for pod in pods}
+
+    def controller(self):
+        """The broker that is the controller. There is none for a moment, now and then."""
+        return until("there is a controller", lambda: self.status().get("controller"), 60)
 
     def uids(self):
         return {broker: pod["metadata"]["uid"] for broker, pod in self.pods().items()}

@@ -44,6 +44,8 @@ class Life:
         """Waits until the cluster is as wished and every replica in sync."""
         self.cluster.settle()
         until("every replica is in sync", self.watchers.all_in_sync, 180)
+        since = now_ms()
+        until("every partition is written to", lambda: self.watchers.gone_on(since, PARTITIONS), 30)
 
     def all_led(self):
         look = self.watchers.last_look()

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from . import cluster as resources
+from . import inside
 from .acts import Act
 from .kubectl import Failed, run, until
 
@@ -50,6 +51,18 @@ class Another:
         self.life.namespace.kubectl(
             "wait", f"messagecluster/{self.name}", "--for=condition=Ready", "--timeout=180s", timeout=200
         )
+
+    def writes(self):
+        """Something to find again."""
+        self.life.namespace.apply(resources.topic(inside.TOPIC, cluster=self.name))
+        until("its topic is there", lambda: self.life.is_topic_ready(inside.TOPIC), 60)
+        inside.do(self.life, f"{self.name}-writes", self.bootstrap(), inside.WRITE)
+
+    def reads(self):
+        inside.do(self.life, f"{self.name}-reads", self.bootstrap(), inside.READ)
+
+    def bootstrap(self):
+        return self.life.namespace.get("messagecluster", self.name)["status"]["bootstrap"]
 
     def delete(self):
         self.life.namespace.kubectl("delete", "messagecluster", self.name)
@@ -153,6 +166,7 @@ def foreign_disk(life):
     another = Another(life, name)
     another.make()
     another.ready()
+    another.writes()
     identity = life.namespace.get("messagecluster", name)["status"]["clusterId"]
     pods = [pod["metadata"]["name"] for pod in life.namespace.items("pods", *another.mine)]
     another.delete()
@@ -160,7 +174,7 @@ def foreign_disk(life):
     swap(life, images)
     try:
         told = needs_attention(life, broker)
-        if "cluster" not in told[0]:
+        if identity not in told[0]:
             raise Failed(f"nobody learns what is wrong: {told}")
     finally:
         swap(life, images)
@@ -170,6 +184,7 @@ def foreign_disk(life):
     found = life.namespace.get("messagecluster", name)["status"]["clusterId"]
     if found != identity:
         raise Failed(f"the neighbour was {identity} and is {found}")
+    another.reads()
     another.delete()
     life.whole()
 

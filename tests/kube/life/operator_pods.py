@@ -1,7 +1,9 @@
 """The operator under test: killed and sent away."""
 
 import contextlib
+import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from .kubectl import Failed, Namespace, until
 
@@ -9,26 +11,31 @@ NAME = "holdfast-operator"
 
 
 class Kills:
-    """Kills the operator that leads, whenever the status shows what it did not show before: an act, or
-    another number of brokers that serve."""
+    """Kills the operator that leads: at once, and whenever the status shows what it did not show before: an
+    act, another number of brokers that serve, or another answer to whether the cluster is safe."""
 
     def __init__(self, operator, cluster):
         self.operator, self.cluster = operator, cluster
         self.count = 0
         self.stop = threading.Event()
-        self.known = self.shown()
-        self.thread = threading.Thread(target=self.go_on, daemon=True)
+        self.known = None
 
     def shown(self):
-        return set(self.cluster.acts()), self.cluster.status().get("serving")
+        status = self.cluster.status()
+        conditions = {one["type"]: one["status"] for one in status.get("conditions", [])}
+        acts = {(act["at"], act["act"], act["reason"]) for act in status.get("acts", [])}
+        return acts, status.get("serving"), conditions.get("Safe")
 
     def go_on(self):
         while not self.stop.wait(0.1):
-            with contextlib.suppress(Failed):
+            # Whoever does not answer is asked again.
+            with contextlib.suppress(Failed, subprocess.TimeoutExpired):
                 shown = self.shown()
-                if shown != self.known and self.operator.kill():
+                if shown == self.known:
+                    continue
+                if self.operator.kill():
                     self.count += 1
-                self.known = shown
+                    self.known = shown
 
 
 class Operator:
@@ -80,9 +87,11 @@ class Operator:
     @contextlib.contextmanager
     def killed_after_every_act(self, cluster):
         kills = Kills(self, cluster)
-        kills.thread.start()
-        try:
-            yield kills
-        finally:
-            kills.stop.set()
-            kills.thread.join(timeout=30)
+        with ThreadPoolExecutor(1) as beside:
+            killer = beside.submit(kills.go_on)
+            try:
+                yield kills
+            finally:
+                kills.stop.set()
+            # What ended it early is raised here.
+            killer.result()

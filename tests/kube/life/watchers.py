@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
+# How much of the end of a ledger is looked at, in bytes: some twenty seconds.
+TAIL = 1 << 18
 PRODUCER = HERE.parent.parent / "clients" / "ledger_producer.py"
 
 
@@ -70,6 +72,24 @@ class Watchers:
     def acknowledged(self, topic):
         """How many records its producer was told are kept, so far."""
         return self.lines(self.ledger(topic), b"A ")
+
+    def gone_on(self, since, partitions):
+        """Whether every producer has an acknowledgement of every partition for something that it sent since
+        then (milliseconds since 1970)."""
+        return all(
+            self.acknowledged_since(self.ledger(topic), since) == set(range(partitions))
+            for topic in self.producers
+        )
+
+    @staticmethod
+    def acknowledged_since(ledger, since):
+        """The partitions with such an acknowledgement, as far as the end of a ledger tells."""
+        with open(ledger, "rb") as lines:
+            lines.seek(max(0, ledger.stat().st_size - TAIL))
+            words = [line.split() for line in lines.read().splitlines()[1:]]
+        return {
+            int(line[1]) for line in words if line[0] == b"A" and len(line) == 7 and int(line[5]) >= since
+        }
 
     @staticmethod
     def lines(path, beginning):
