@@ -17,7 +17,7 @@ use crate::cache::ClusterKey;
 use crate::context::{Context, Guarded};
 use crate::error::{Class, Error};
 use crate::metrics::Sight;
-use crate::observe::look;
+use crate::observe::{broken_glass, look};
 use crate::{invalid, status};
 
 /// While something is under way: what brokers say is not watched, it is asked for.
@@ -67,16 +67,7 @@ pub(crate) async fn look_at(
     }
     context.leadership.check()?;
     let key = key(metadata);
-    let generation = metadata.generation.unwrap_or_default();
-    if !context.recognise(&key, metadata.uid.as_deref(), generation) {
-        // Unless the API server itself went back, as after a restored backup.
-        let all: Api<MessageCluster> = Api::namespaced(context.client.clone(), &key.namespace);
-        let there = all.get_metadata(&key.name).await?.metadata;
-        if (&there.uid, there.generation) != (&metadata.uid, metadata.generation) {
-            return Err(Error::Stale(format!("MessageCluster {}", key.name)));
-        }
-        context.remember(&key, |memory| memory.generation = generation);
-    }
+    believe(&context, &key, metadata).await?;
     let looked = look(&context, &key, resource).await;
     context.remember(&key, |memory| memory.was_looked_at = true);
     let look = match looked {
@@ -116,6 +107,30 @@ pub(crate) async fn look_at(
     let clusters = &context.metrics.clusters;
     clusters.succeeded(&key, now, || context.has(&key));
     Ok(Some(next_look(&key, &decision)))
+}
+
+/// Asks the API server itself about a resource whose cached copy is not enough: one that is older than one
+/// that was seen (a restored backup may have made it so), and one that breaks glass: that may have been
+/// taken back, and a cache that went back in time would show it again.
+async fn believe(context: &Context, key: &ClusterKey, cached: &ObjectMeta) -> Result<(), Error> {
+    let generation = cached.generation.unwrap_or_default();
+    let is_newest = context.recognise(key, cached.uid.as_deref(), generation);
+    if is_newest && broken_glass(cached).is_none() {
+        return Ok(());
+    }
+    let all: Api<MessageCluster> = Api::namespaced(context.client.clone(), &key.namespace);
+    let there = all.get_metadata(&key.name).await?.metadata;
+    if !is_same_wish(&there, cached) {
+        return Err(Error::Stale(format!("MessageCluster {}", key.name)));
+    }
+    context.remember(key, |memory| memory.generation = generation);
+    Ok(())
+}
+
+fn is_same_wish(there: &ObjectMeta, cached: &ObjectMeta) -> bool {
+    there.uid == cached.uid
+        && there.generation == cached.generation
+        && broken_glass(there) == broken_glass(cached)
 }
 
 fn key(metadata: &ObjectMeta) -> ClusterKey {
@@ -213,6 +228,7 @@ fn stuck(finding: &Finding, now: &str, generation: Option<i64>) -> Vec<Condition
 #[cfg(test)]
 mod tests {
     use holdfast_api::ClusterPlan;
+    use holdfast_planner::seen::BREAK_GLASS;
 
     use super::*;
 
@@ -250,6 +266,34 @@ mod tests {
             );
         }
         assert_ne!(rest("orders"), rest("payments"));
+    }
+
+    #[test]
+    fn a_broken_glass_that_was_taken_back_is_not_believed() {
+        let cached = ObjectMeta {
+            uid: Some("u1".to_owned()),
+            generation: Some(5),
+            annotations: Some([(BREAK_GLASS.to_owned(), "id".to_owned())].into()),
+            ..ObjectMeta::default()
+        };
+        let taken_back = ObjectMeta {
+            annotations: None,
+            ..cached.clone()
+        };
+        assert!(is_same_wish(&cached, &cached));
+        assert!(!is_same_wish(&taken_back, &cached));
+    }
+
+    #[test]
+    fn an_older_wish_is_believed_only_if_the_server_has_it() {
+        let of = |uid: &str, generation| ObjectMeta {
+            uid: Some(uid.to_owned()),
+            generation: Some(generation),
+            ..ObjectMeta::default()
+        };
+        assert!(is_same_wish(&of("u1", 4), &of("u1", 4)));
+        assert!(!is_same_wish(&of("u1", 5), &of("u1", 4)));
+        assert!(!is_same_wish(&of("u2", 4), &of("u1", 4)));
     }
 
     #[test]

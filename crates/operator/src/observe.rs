@@ -16,6 +16,7 @@ use holdfast_api::MessageCluster;
 use holdfast_planner::planted::Planted;
 use holdfast_planner::seen::{self, BREAK_GLASS};
 use holdfast_planner::{ClaimView, Identity, ObjectKey, Observed, PermitView};
+use kube::core::ObjectMeta;
 use serde_json::Value;
 
 use crate::admin::{Access, Door};
@@ -60,6 +61,11 @@ pub(crate) async fn look(
     Ok(Look { observed, door })
 }
 
+/// The cluster id that a person typed to have brokers restarted without a permit.
+pub(crate) fn broken_glass(metadata: &ObjectMeta) -> Option<&String> {
+    metadata.annotations.as_ref()?.get(BREAK_GLASS)
+}
+
 /// What the caches know.
 fn cached(caches: &Caches, key: &ClusterKey, resource: &MessageCluster) -> Result<Observed, Error> {
     let children = children(caches, key)?;
@@ -68,7 +74,6 @@ fn cached(caches: &Caches, key: &ClusterKey, resource: &MessageCluster) -> Resul
     let nodes = caches.nodes.of(&nowhere).into_iter();
     let pods = caches.pods.of(key).into_values();
     let status = resource.status.as_ref();
-    let annotations = resource.metadata.annotations.as_ref();
     Ok(Observed {
         identity: identity(&children, key)?,
         nodes: nodes
@@ -84,7 +89,7 @@ fn cached(caches: &Caches, key: &ClusterKey, resource: &MessageCluster) -> Resul
             .map(|status| status.managed_settings.iter().cloned().collect())
             .unwrap_or_default(),
         plan: status.and_then(|status| status.plan.clone()),
-        break_glass: annotations.and_then(|all| all.get(BREAK_GLASS).cloned()),
+        break_glass: broken_glass(&resource.metadata).cloned(),
         ..Observed::default()
     })
 }
