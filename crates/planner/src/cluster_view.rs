@@ -156,3 +156,14 @@ pub struct ClusterView {
     /// Settings that were changed while brokers ran, for all of them.
     pub settings: BTreeMap<String, String>,
 }
+
+impl ClusterView {
+    /// Whether most voters answer the controller: one that lost them goes on to answer, and can neither
+    /// give a permit nor say who is in sync.
+    pub fn decides(&self) -> bool {
+        let voters = self.quorum.iter().filter(|member| member.votes);
+        let answering = voters.clone().filter(|member| member.answers).count();
+        let voters = voters.count();
+        voters == 0 || answering > voters / 2
+    }
+}

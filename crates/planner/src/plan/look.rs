@@ -97,6 +97,12 @@ impl<'a> Look<'a> {
         })
     }
 
+    /// Whether a pod is on a node that reports, or on none yet.
+    pub(super) fn is_on_a_node(&self, pod: &PodView) -> bool {
+        let node = pod.node.as_ref();
+        node.is_none_or(|node| self.observed.nodes.get(node).is_some_and(|node| node.ready))
+    }
+
     /// Whether a broker is down for certain, so that stopping its pod takes nothing from anybody.
     /// A broker that is merely on its way up is not: it may serve by the time the pod is deleted.
     pub(super) fn is_down(&self, id: i32) -> bool {

@@ -46,7 +46,7 @@ pub(super) fn acts(
         StepKind::ParkBrokers => 1,
         _ => 2,
     });
-    let Some(view) = look.view else {
+    let Some(view) = look.view.filter(|view| view.decides()) else {
         return without_controller(look, &mut wanting, findings);
     };
     if look.cluster.planted == Planted::RollsByItsCache {
@@ -250,7 +250,10 @@ fn without_controller(
         work.blocked = !broken;
         work.step.waiting_for = Some(bounded(&reason, 1024));
     }
-    let mut pods = look.names.iter().map(|name| look.pod(name.id));
+    // Those on nodes that are gone can neither be restarted nor be waited for.
+    let reachable = |id: i32| look.pod(id).is_none_or(|pod| look.is_on_a_node(pod));
+    let ids = look.names.iter().map(|name| name.id);
+    let mut pods = ids.filter(|id| reachable(*id)).map(|id| look.pod(id));
     let all_run = pods.all(|pod| {
         pod.is_some_and(|pod| {
             !pod.deleting && (pod.phase == PodPhase::Running || look.fails(pod.broker))
@@ -259,7 +262,8 @@ fn without_controller(
     let restarts = wanting.iter().flat_map(|work| &work.rounds);
     let mut ids = restarts
         .filter(|round| round.purpose == PermitPurpose::Restart)
-        .flat_map(|round| round.brokers.iter().copied());
+        .flat_map(|round| round.brokers.iter().copied())
+        .filter(|id| reachable(*id));
     let next = ids.next().filter(|_| broken && all_run);
     let act = next.and_then(|id| stop(look, id, "break-glass: no controller answers"));
     act.into_iter().collect()

@@ -182,6 +182,9 @@ fn state(look: &Look<'_>, id: i32, findings: &[Finding]) -> (BrokerState, Option
     let in_sync = look
         .known(id)
         .filter(|broker| !broker.fenced && !broker.stopping);
+    // A controller that lost most voters cannot fence who is silent.
+    let decides = look.view.is_some_and(ClusterView::decides);
+    let in_sync = in_sync.filter(|_| decides || look.lifecycle(id).is_some());
     let synced = in_sync.is_some_and(|broker| broker.in_sync == broker.replicas);
     match look.lifecycle(id) {
         Some(Lifecycle::Parked) => (BrokerState::Parked, None),
@@ -201,7 +204,11 @@ fn state(look: &Look<'_>, id: i32, findings: &[Finding]) -> (BrokerState, Option
         _ if in_sync.is_some() && synced => (BrokerState::InSync, None),
         Some(Lifecycle::Fenced | Lifecycle::Serving) => (BrokerState::CatchingUp, None),
         None if in_sync.is_some() => (BrokerState::CatchingUp, None),
-        None if look.fails(id) => (BrokerState::NeedsAttention, None),
+        None if look.fails(id) => {
+            let starts = pod.restarts;
+            let said = format!("its process does not answer, after {starts} restarts in this pod");
+            (BrokerState::NeedsAttention, Some(said))
+        }
         None => (
             BrokerState::Joining,
             Some("its process does not answer yet".to_owned()),

@@ -160,7 +160,8 @@ impl World {
                 continue;
             };
             let serves = self.observed.cluster.as_ref().is_some_and(|view| {
-                view.controller.is_some() && view.brokers.get(broker).is_some_and(|b| !b.fenced)
+                let decides = view.controller.is_some() && view.decides();
+                decides && view.brokers.get(broker).is_some_and(|b| !b.fenced)
             });
             let permit = self
                 .observed
