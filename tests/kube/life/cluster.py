@@ -115,5 +115,7 @@ class Cluster:
         return [(act["at"], act["act"], act["reason"]) for act in self.status().get("acts", [])]
 
     def permits(self, before):
-        """The permits since the acts of `before`: rounds of a roll."""
-        return [act for act in self.acts() if act not in before and "got a permit" in act[1]]
+        """The permits under which brokers were stopped since the acts of `before`: rounds of a roll. That one
+        was got may be told twice, by an operator that was killed and by the next."""
+        since = [act for act in self.acts() if act not in before]
+        return {reason for _, act, reason in since if act.startswith("stopped") and "permit" in reason}

@@ -13,6 +13,11 @@ from .operator_pods import Operator
 from .watchers import Watchers
 
 PARTITIONS = 12
+# How long after an act a partition may be without an acknowledgement, in seconds.
+PATIENCE = 15
+# The same where machines fell silent: a client waits for what it asked of them until they say that they
+# know nothing of it (or for its `socket.timeout.ms`, a minute), and TCP asks them ever more seldom.
+SILENCE = 90
 HERE = Path(__file__).parent
 
 
@@ -44,8 +49,12 @@ class Life:
         """Waits until the cluster is as wished and every replica in sync."""
         self.cluster.settle()
         until("every replica is in sync", self.watchers.all_in_sync, 180)
+
+    def written_to_again(self, seconds):
+        """Waits until every partition is written to."""
         since = now_ms()
-        until("every partition is written to", lambda: self.watchers.gone_on(since, PARTITIONS), 30)
+        until("every partition is written to", lambda: self.watchers.gone_on(since, PARTITIONS), seconds)
+        self.figures["written_s"] = round((now_ms() - since) / 1000, 1)
 
     def all_led(self):
         look = self.watchers.last_look()
@@ -114,6 +123,10 @@ class Life:
         except (Failed, subprocess.TimeoutExpired) as failure:
             problems.append(str(failure))
         row["seconds"] = round(time.monotonic() - self.begun, 1)
+        try:
+            self.written_to_again(PATIENCE if act.planned else SILENCE)
+        except Failed as failure:
+            problems.append(str(failure))
         time.sleep(1)
         end = now_ms()
         row["errors"] = self.watchers.errors() - errors

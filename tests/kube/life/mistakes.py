@@ -93,18 +93,21 @@ def api_server_away(life):
     life.whole()
 
 
-def needs_attention(life, *brokers):
-    """Waits until the resource says that these brokers need a person, and returns what it says."""
+def needs_attention(life, why, *brokers):
+    """Waits until the resource says that these brokers need a person, and why: in these words."""
 
     def said():
         known = {broker["id"]: broker for broker in life.cluster.status().get("brokers", [])}
         told = [known[b] for b in brokers if known.get(b, {}).get("state") == "NeedsAttention"]
-        return told if len(told) == len(brokers) else None
+        last.update({broker["id"]: broker.get("detail") or "nothing" for broker in told})
+        return len(told) == len(brokers) and all(why in last[b] for b in brokers)
 
-    told = until(f"brokers {brokers} need attention", said, 150)
-    for broker in told:
-        print(f"       broker {broker['id']}: {broker.get('detail')}", flush=True)
-    return [broker.get("detail") or "" for broker in told]
+    last = {}
+    try:
+        until(f"brokers {brokers} need attention because of {why}", said, 150)
+    finally:
+        for broker, detail in last.items():
+            print(f"       broker {broker}: {detail}", flush=True)
 
 
 def image_of_claim(life, claim):
@@ -152,9 +155,7 @@ def swapped_disks(life):
     images = [image_of(life, broker) for broker in brokers]
     swap(life, images)
     try:
-        for said in needs_attention(life, *brokers):
-            if "broker" not in said:
-                raise Failed(f"nobody learns what is wrong: {said}")
+        needs_attention(life, "the disk of broker", *brokers)
     finally:
         swap(life, images)
     life.whole()
@@ -173,9 +174,7 @@ def foreign_disk(life):
     images = image_of_claim(life, f"data-{max(pods)}"), image_of(life, broker)
     swap(life, images)
     try:
-        told = needs_attention(life, broker)
-        if identity not in told[0]:
-            raise Failed(f"nobody learns what is wrong: {told}")
+        needs_attention(life, identity, broker)
     finally:
         swap(life, images)
     life.whole()
@@ -251,9 +250,7 @@ def rolled_back_disk(life):
     life.whole()
     time.sleep(5)
     without_power(life, [node], lambda: older.rename(image))
-    told = needs_attention(life, broker)
-    if "rolled back" not in told[0]:
-        raise Failed(f"nobody learns what is wrong: {told}")
+    needs_attention(life, "rolled back", broker)
     without_its_volume(life, broker)
     admitted_by_hand(life, broker)
     life.whole()

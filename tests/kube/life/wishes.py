@@ -145,7 +145,8 @@ def certificates_gone(life):
     until(
         "they are made anew",
         lambda: life.namespace.get("secret", f"{resources.NAME}-broker-tls")["data"],
-        150,
+        # Secrets are not watched, so that the operator needs no right to: it reads them every five minutes.
+        400,
     )
     life.whole()
 
