@@ -161,9 +161,14 @@ impl ClusterView {
     /// Whether most voters answer the controller: one that lost them goes on to answer, and can neither
     /// give a permit nor say who is in sync.
     pub fn decides(&self) -> bool {
+        let (answering, voters) = self.voters();
+        voters == 0 || answering > voters / 2
+    }
+
+    /// How many voters answered lately, and how many there are.
+    pub fn voters(&self) -> (usize, usize) {
         let voters = self.quorum.iter().filter(|member| member.votes);
         let answering = voters.clone().filter(|member| member.answers).count();
-        let voters = voters.count();
-        voters == 0 || answering > voters / 2
+        (answering, voters.count())
     }
 }

@@ -42,7 +42,7 @@ fn lost(look: &Look<'_>, pod: &PodView) -> bool {
     };
     let nodes = &look.observed.nodes;
     if look.cluster.planted == Planted::LostByTimeAlone {
-        return nodes.get(node).is_none_or(|node| !node.ready);
+        return !look.is_on_a_node(pod);
     }
     let gone = nodes.get(node).is_some_and(|node| node.out_of_service);
     gone && !pod.ready

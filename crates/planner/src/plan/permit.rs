@@ -232,11 +232,11 @@ fn without_controller(
     let id = &look.cluster.identity.cluster_id;
     let broken = look.observed.break_glass.as_ref() == Some(id);
     let reason = if broken {
-        "no controller answers; break-glass: one broker after the other restarts without a permit"
+        "no controller can decide; break-glass: one broker after the other restarts without a permit"
             .to_owned()
     } else {
         format!(
-            "no controller answers, and without it nobody knows which brokers may be stopped. Bring \
+            "no controller can decide, and without it nobody knows which brokers may be stopped. Bring \
              brokers back; if they need this very restart for that, annotate the resource with \
              holdfast.io/break-glass={id}"
         )
@@ -265,6 +265,6 @@ fn without_controller(
         .flat_map(|round| round.brokers.iter().copied())
         .filter(|id| reachable(*id));
     let next = ids.next().filter(|_| broken && all_run);
-    let act = next.and_then(|id| stop(look, id, "break-glass: no controller answers"));
+    let act = next.and_then(|id| stop(look, id, "break-glass: no controller can decide"));
     act.into_iter().collect()
 }

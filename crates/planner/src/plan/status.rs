@@ -245,8 +245,7 @@ fn safety(view: Option<&ClusterView>, identity: Option<&Identity>) -> String {
             counts.at_min
         );
     }
-    let voters = view.quorum.iter().filter(|member| member.votes).count();
-    let answering = view.quorum.iter().filter(|m| m.votes && m.answers).count();
+    let (answering, voters) = view.voters();
     if voters > 0 && answering.saturating_sub(1) < voters / 2 + 1 {
         return format!("no: {answering} of {voters} voters answer, and most must");
     }

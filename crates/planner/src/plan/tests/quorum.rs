@@ -94,6 +94,8 @@ fn a_controller_that_lost_most_voters_gives_no_permit_and_dead_nodes_are_not_wai
         for id in dead {
             world.observed.processes.remove(&id);
         }
+        // Somebody deleted one of them; nobody is there to say that it is gone.
+        world.observed.pods.get_mut(&3001).expect("it").deleting = true;
     };
     for _ in 0..3 {
         lose(&mut world);
