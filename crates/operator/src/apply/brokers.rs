@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_planner::PermitPurpose;
+use holdfast_planner::{PermitPurpose, PodView};
 use holdfast_rpc::proto::admin::{
     AcquirePermitRequest, AdmitDiskRequest, ChangeSettingsRequest, EndPermitRequest,
     RaiseFeatureLevelRequest,
 };
+use k8s_openapi::api::core::v1::Pod;
+use kube::core::ObjectMeta;
 
 use super::{Done, Scene};
 use crate::admin::Door;
@@ -92,7 +94,19 @@ impl Scene<'_> {
         })
     }
 
+    /// Gives the permit back, if none of its pods was told to end. The cache may not show that yet, and
+    /// whoever gets the next permit would stop a second one.
     pub(super) async fn end_permit(&self, id: u64) -> Result<Done, Error> {
+        let observed = &self.look.observed;
+        let permit = observed.cluster.as_ref().and_then(|c| c.permit.as_ref());
+        let brokers = permit.iter().flat_map(|permit| permit.brokers.keys());
+        for pod in brokers.filter_map(|broker| observed.pods.get(broker)) {
+            let there = self.api::<Pod>().get_metadata_opt(&pod.name).await?;
+            if !there.is_some_and(|there| is_as_seen(&there.metadata, pod)) {
+                return Err(Error::Stale(format!("pod {}", pod.name)));
+            }
+        }
+        self.context.leadership.check()?;
         let wish = EndPermitRequest {
             id,
             holder: self.holder(),
@@ -122,6 +136,11 @@ impl Scene<'_> {
     }
 }
 
+fn is_as_seen(there: &ObjectMeta, pod: &PodView) -> bool {
+    there.uid.as_deref() == Some(pod.uid.as_str())
+        && there.deletion_timestamp.is_some() == pod.deleting
+}
+
 fn changed(settings: &BTreeMap<String, Option<String>>) -> ChangeSettingsRequest {
     let mut request = ChangeSettingsRequest::default();
     for (key, value) in settings {
@@ -137,7 +156,33 @@ fn changed(settings: &BTreeMap<String, Option<String>>) -> ChangeSettingsRequest
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use k8s_openapi::jiff::Timestamp;
+
     use super::*;
+
+    #[test]
+    fn a_permit_is_not_given_back_while_a_pod_that_the_cache_shows_untouched_is_being_deleted() {
+        let seen = PodView {
+            uid: "u1".to_owned(),
+            ..PodView::default()
+        };
+        let there = ObjectMeta {
+            uid: Some("u1".to_owned()),
+            ..ObjectMeta::default()
+        };
+        assert!(is_as_seen(&there, &seen));
+        let deleted = ObjectMeta {
+            deletion_timestamp: Some(Time(Timestamp::UNIX_EPOCH)),
+            ..there.clone()
+        };
+        assert!(!is_as_seen(&deleted, &seen));
+        let another = ObjectMeta {
+            uid: Some("u2".to_owned()),
+            ..there
+        };
+        assert!(!is_as_seen(&another, &seen));
+    }
 
     #[test]
     fn a_setting_without_a_value_is_removed() {

@@ -109,6 +109,13 @@ fn ask(look: &Look<'_>, view: &ClusterView, wanting: &mut [&mut Work]) -> Vec<Ac
     if candidates.is_empty() {
         return Vec::new();
     }
+    if let Some(reason) = has_yet_to_stop(look) {
+        for work in wanting.iter_mut() {
+            work.step.waiting_for = Some(reason.clone());
+            work.rounds.clear();
+        }
+        return Vec::new();
+    }
     let was_refused = !view.permit_refused.is_empty();
     let refused_for = &view.permit_refused_for;
     let last = candidates
@@ -143,6 +150,17 @@ fn ask(look: &Look<'_>, view: &ClusterView, wanting: &mut [&mut Work]) -> Vec<Ac
             .cloned()
             .collect(),
     }]
+}
+
+/// A broker whose pod is being deleted and that goes on to serve: its node is cut off from the API server,
+/// say, and stops it once it hears of it. The controller does not know that, and would count on it.
+fn has_yet_to_stop(look: &Look<'_>) -> Option<String> {
+    let mut pods = look.names.iter().filter_map(|name| look.pod(name.id));
+    let pod = pods.find(|pod| pod.deleting && look.serves(pod.broker))?;
+    Some(format!(
+        "pod {} to end: it is being deleted, and its broker serves yet",
+        pod.name
+    ))
 }
 
 fn progress(permit: &PermitView) -> String {
@@ -180,6 +198,11 @@ fn under(look: &Look<'_>, permit: &PermitView, wanting: &mut [&mut Work]) -> Vec
                 .pod(id)
                 .is_some_and(|p| p.phase == PodPhase::Running && !p.deleting)
     };
+    let is_told = |id: i32, epoch: u64| {
+        look.known(id)
+            .is_some_and(|broker| broker.epoch == epoch && !broker.stopping)
+            && look.pod(id).is_some_and(|pod| pod.deleting)
+    };
     for (id, epoch) in &permit.brokers {
         let early = look.cluster.planted == Planted::DrainingCountsAsGranted;
         let stops = wanted.contains(id) && (permit.stage == PermitStage::Granted || early);
@@ -195,11 +218,17 @@ fn under(look: &Look<'_>, permit: &PermitView, wanting: &mut [&mut Work]) -> Vec
             .find(|id| back && !permit.brokers.contains_key(*id));
         acts.extend(next.and_then(|id| stop_by_permit(look, *id, "the first run again")));
     }
-    // Not needed any more: the wish was taken back, or its approval.
+    // Not needed any more: the wish was taken back, or its approval. One that was told to stop and has not
+    // stopped yet needs it, whatever is wished by now.
     let idle = permit
         .brokers
         .iter()
         .any(|(id, epoch)| untouched(*id, *epoch) && look.serves(*id) && !wanted.contains(id));
+    let idle = idle
+        && !permit
+            .brokers
+            .iter()
+            .any(|(id, epoch)| is_told(*id, *epoch));
     let needed = permit.brokers.keys().any(|id| wanted.contains(id));
     if acts.is_empty() && idle && !needed && permit.stage != PermitStage::Ending {
         acts.push(Act::EndPermit { id: permit.id });

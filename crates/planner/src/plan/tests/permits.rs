@@ -157,3 +157,41 @@ fn the_view_of_another_cluster_is_no_view() {
         .cluster_id = "another".to_owned();
     assert!(deletes(&world).is_empty());
 }
+
+/// Its node is cut off from the API server, which has the deletion; the broker has heard of nothing.
+fn told_to_stop(world: &mut World, broker: i32) {
+    let pod = world.observed.pods.get_mut(&broker).expect("the pod");
+    pod.deleting = true;
+}
+
+#[test]
+fn no_permit_is_asked_for_while_a_broker_that_was_told_to_stop_serves() {
+    let mut world = World::settled();
+    told_to_stop(&mut world, 1001);
+    world.version("1.1.0");
+    let decision = world.settle();
+    assert!(world.permits.is_empty(), "{:?}", world.permits);
+    let waits = decision.steps.iter().filter_map(|s| s.waiting_for.clone());
+    let reason = "pod orders-a-1001 to end: it is being deleted, and its broker serves yet";
+    assert!(waits.clone().any(|waits| waits == reason), "{decision:?}");
+    world.stopped(1001);
+    world.settle();
+    assert_eq!(world.permits.len(), 3);
+}
+
+#[test]
+fn a_permit_is_kept_while_one_of_its_brokers_has_yet_to_stop() {
+    let ends = |world: &World| {
+        let acts = world.decide().acts;
+        acts.iter().any(|act| matches!(act, Act::EndPermit { .. }))
+    };
+    let mut world = granted();
+    let view = world.observed.cluster.clone();
+    world.version("1.0.0");
+    while !ends(&world) {
+        world.step();
+        assert_eq!(view, world.observed.cluster, "nothing was asked of brokers");
+    }
+    told_to_stop(&mut world, 2001);
+    assert!(!ends(&world));
+}
