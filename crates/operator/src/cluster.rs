@@ -67,7 +67,7 @@ pub(crate) async fn look_at(
     }
     context.leadership.check()?;
     let key = key(metadata);
-    believe(&context, &key, metadata).await?;
+    believe(&context, &key, resource).await?;
     let looked = look(&context, &key, resource).await;
     context.remember(&key, |memory| memory.was_looked_at = true);
     let look = match looked {
@@ -110,27 +110,50 @@ pub(crate) async fn look_at(
 }
 
 /// Asks the API server itself about a resource whose cached copy is not enough: one that is older than one
-/// that was seen (a restored backup may have made it so), and one that breaks glass: that may have been
+/// that was seen (a restored backup may have made it so); one whose plan is not what was written last, as
+/// an approved plan that was carried out must not come back; and one that breaks glass: that may have been
 /// taken back, and a cache that went back in time would show it again.
-async fn believe(context: &Context, key: &ClusterKey, cached: &ObjectMeta) -> Result<(), Error> {
-    let generation = cached.generation.unwrap_or_default();
-    let is_newest = context.recognise(key, cached.uid.as_deref(), generation);
-    if is_newest && broken_glass(cached).is_none() {
+async fn believe(
+    context: &Context,
+    key: &ClusterKey,
+    cached: &MessageCluster,
+) -> Result<(), Error> {
+    let metadata = &cached.metadata;
+    let generation = metadata.generation.unwrap_or_default();
+    let is_newest = context.recognise(key, metadata.uid.as_deref(), generation);
+    let written = context.remembered(key).plan;
+    let is_plan = written.is_none_or(|written| written == plan_of(cached));
+    if is_newest && is_plan && broken_glass(metadata).is_none() {
         return Ok(());
     }
     let all: Api<MessageCluster> = Api::namespaced(context.client.clone(), &key.namespace);
-    let there = all.get_metadata(&key.name).await?.metadata;
-    if !is_same_wish(&there, cached) {
+    let there = all.get(&key.name).await?;
+    if !is_same(&there, cached) {
         return Err(Error::Stale(format!("MessageCluster {}", key.name)));
     }
-    context.remember(key, |memory| memory.generation = generation);
+    context.remember(key, |memory| {
+        memory.generation = generation;
+        memory.plan = Some(plan_of(cached));
+    });
     Ok(())
 }
 
-fn is_same_wish(there: &ObjectMeta, cached: &ObjectMeta) -> bool {
-    there.uid == cached.uid
-        && there.generation == cached.generation
-        && broken_glass(there) == broken_glass(cached)
+fn plan_of(resource: &MessageCluster) -> String {
+    plan_in(resource.status.as_ref())
+}
+
+/// The name of the plan that a status shows.
+fn plan_in(status: Option<&MessageClusterStatus>) -> String {
+    let plan = status.and_then(|status| status.plan.as_ref());
+    plan.map_or_else(String::new, |plan| plan.hash.clone())
+}
+
+fn is_same(there: &MessageCluster, cached: &MessageCluster) -> bool {
+    let (there_is, cached_is) = (&there.metadata, &cached.metadata);
+    there_is.uid == cached_is.uid
+        && there_is.generation == cached_is.generation
+        && broken_glass(there_is) == broken_glass(cached_is)
+        && plan_of(there) == plan_of(cached)
 }
 
 fn key(metadata: &ObjectMeta) -> ClusterKey {
@@ -188,7 +211,9 @@ async fn say(
         .clusters
         .saw(key, sight, || context.has(key));
     let api: Api<MessageCluster> = Api::namespaced(context.client.clone(), &key.namespace);
-    status::write(context, &api, resource, resource.status.as_ref(), after).await
+    status::write(context, &api, resource, resource.status.as_ref(), after).await?;
+    context.remember(key, |memory| memory.plan = Some(plan_in(Some(after))));
+    Ok(())
 }
 
 /// Says that nothing can be decided, if that is for a person to mend. All else stays as it was said.
@@ -229,6 +254,7 @@ fn stuck(finding: &Finding, now: &str, generation: Option<i64>) -> Vec<Condition
 mod tests {
     use holdfast_api::ClusterPlan;
     use holdfast_planner::seen::BREAK_GLASS;
+    use kube::ResourceExt;
 
     use super::*;
 
@@ -268,32 +294,43 @@ mod tests {
         assert_ne!(rest("orders"), rest("payments"));
     }
 
+    fn resource(uid: &str, generation: i64, plan: &str) -> MessageCluster {
+        let spec = serde_json::json!({ "storage": { "size": "10Gi" } });
+        let mut resource = MessageCluster::new("orders", serde_json::from_value(spec).unwrap());
+        resource.metadata.uid = Some(uid.to_owned());
+        resource.metadata.generation = Some(generation);
+        resource.status = Some(MessageClusterStatus {
+            plan: Some(ClusterPlan {
+                hash: plan.to_owned(),
+                ..ClusterPlan::default()
+            }),
+            ..MessageClusterStatus::default()
+        });
+        resource
+    }
+
     #[test]
     fn a_broken_glass_that_was_taken_back_is_not_believed() {
-        let cached = ObjectMeta {
-            uid: Some("u1".to_owned()),
-            generation: Some(5),
-            annotations: Some([(BREAK_GLASS.to_owned(), "id".to_owned())].into()),
-            ..ObjectMeta::default()
-        };
-        let taken_back = ObjectMeta {
-            annotations: None,
-            ..cached.clone()
-        };
-        assert!(is_same_wish(&cached, &cached));
-        assert!(!is_same_wish(&taken_back, &cached));
+        let mut cached = resource("u1", 5, "");
+        let taken_back = cached.clone();
+        cached
+            .annotations_mut()
+            .insert(BREAK_GLASS.to_owned(), "id".to_owned());
+        assert!(is_same(&cached, &cached));
+        assert!(!is_same(&taken_back, &cached));
     }
 
     #[test]
     fn an_older_wish_is_believed_only_if_the_server_has_it() {
-        let of = |uid: &str, generation| ObjectMeta {
-            uid: Some(uid.to_owned()),
-            generation: Some(generation),
-            ..ObjectMeta::default()
-        };
-        assert!(is_same_wish(&of("u1", 4), &of("u1", 4)));
-        assert!(!is_same_wish(&of("u1", 5), &of("u1", 4)));
-        assert!(!is_same_wish(&of("u2", 4), &of("u1", 4)));
+        assert!(is_same(&resource("u1", 4, "a"), &resource("u1", 4, "a")));
+        assert!(!is_same(&resource("u1", 5, "a"), &resource("u1", 4, "a")));
+        assert!(!is_same(&resource("u2", 4, "a"), &resource("u1", 4, "a")));
+    }
+
+    #[test]
+    fn a_plan_that_was_carried_out_is_not_approved_again_by_an_older_status() {
+        assert!(!is_same(&resource("u1", 4, ""), &resource("u1", 4, "a")));
+        assert!(!is_same(&resource("u1", 4, "b"), &resource("u1", 4, "a")));
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub(crate) struct Remembered {
     pub(crate) uid: Option<String>,
     /// The newest wish that was seen.
     pub(crate) generation: i64,
+    /// The name of the plan that was written last.
+    pub(crate) plan: Option<String>,
     /// It was looked at since this process began.
     pub(crate) was_looked_at: bool,
     /// The permit that was asked for last and refused, and why.
