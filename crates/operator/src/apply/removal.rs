@@ -64,18 +64,26 @@ impl Scene<'_> {
     /// caches of nodes and of pods are filled by two watches, and that of nodes may be behind: so the
     /// API server itself is asked for the node.
     pub(super) async fn remove_lost_pod(&self, name: &str, uid: &str) -> Result<Done, Error> {
+        let stale = || Error::Stale(format!("pod {name}"));
         let mut pods = self.look.observed.pods.values();
-        let node = pods.find(|pod| pod.uid == uid).and_then(|p| p.node.clone());
-        let node = node.ok_or_else(|| Error::Stale(format!("pod {name}")))?;
+        let pod = pods.find(|pod| pod.uid == uid).ok_or_else(stale)?;
+        let node = pod.node.clone().ok_or_else(stale)?;
         let nodes: Api<Node> = Api::all(self.context.client.clone());
         let there = nodes.get_opt(&node).await?.and_then(node_row);
         let certain = there.is_some_and(|row| row.value.is_out_of_service());
         if !certain && self.context.planted != Planted::LostByTimeAlone {
             return Err(Error::Stale(format!("node {node}")));
         }
+        // Whoever waited for that answer may have lost the lease meanwhile.
+        self.context.leadership.check()?;
+        // Should this arrive late, when the node has come back after all, its kubelet has written to the pod.
         let params = DeleteParams {
             grace_period_seconds: Some(0),
-            ..of(uid)
+            preconditions: Some(Preconditions {
+                uid: Some(uid.to_owned()),
+                resource_version: Some(pod.version.clone()).filter(|v| !v.is_empty()),
+            }),
+            ..DeleteParams::default()
         };
         delete(&self.api::<Pod>(), name, &params).await
     }
