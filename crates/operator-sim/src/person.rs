@@ -77,8 +77,12 @@ impl World {
         match self.rng.below(13) {
             0..=2 => {
                 let number = self.rng.within((1, 60)).to_string();
-                self.wish.spec["settings"]["background.threads"] = number.into();
-                self.all_may_restart();
+                let setting = &mut self.wish.spec["settings"]["background.threads"];
+                // Whoever writes what is there changes nothing.
+                if *setting != number.as_str() {
+                    *setting = number.into();
+                    self.all_may_restart();
+                }
             }
             3 | 4 => {
                 let number = self.rng.within((1, 60)) * 3_600_000;

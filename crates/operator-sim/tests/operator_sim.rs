@@ -17,7 +17,7 @@ const AT_LEAST: usize = 3;
 
 /// Seeds that found something, and what. What they do changes with the simulator; the planner's tests name
 /// what was mended.
-const FOUND: [(u64, &str); 11] = [
+const FOUND: [(u64, &str); 15] = [
     (
         357,
         "several brokers that wait for formation were stopped at once",
@@ -42,10 +42,15 @@ const FOUND: [(u64, &str); 11] = [
         3101,
         "a broker that copies one partition counted as away from all",
     ),
+    (5021, "a lost pod was removed after its node had come back"),
     (6500, "a broker was let in and stopped in one look"),
     (
         6634,
         "a broker was stopped because a cache showed it as down",
+    ),
+    (
+        7196,
+        "a permit was given back before the cache showed that its pod was deleted",
     ),
     (
         7595,
@@ -56,6 +61,14 @@ const FOUND: [(u64, &str); 11] = [
         "a broker was unparked because an older resource was seen",
     ),
     (7962, "a node was given back while its brokers left it"),
+    (
+        9503,
+        "an approved plan that was carried out came back with an older status",
+    ),
+    (
+        9528,
+        "whoever wrote the number that was there voided an approval",
+    ),
 ];
 
 fn failure(profile: &'static Profile, seed: u64, planted: Planted, report: &Report) -> String {
