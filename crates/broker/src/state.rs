@@ -85,7 +85,7 @@ impl BrokerState {
     /// Waits, for a moment, until new topics are in this broker's image with leaders that serve:
     /// a client that is told of a topic comes back with records at once.
     pub async fn wait_for_topics(&self, ids: &[TopicId]) {
-        let led = |image: &ClusterImage| {
+        self.wait_until(|image| {
             ids.iter().all(|id| {
                 image.topics.get(id).is_some_and(|topic| {
                     topic
@@ -94,11 +94,17 @@ impl BrokerState {
                         .all(|record| record.leader.is_some())
                 })
             })
-        };
+        })
+        .await;
+    }
+
+    /// Waits, for a moment, until this broker's image is as a decision of the controller made it: whoever
+    /// asked for it here is told of what it did.
+    pub async fn wait_until(&self, has_come: impl Fn(&ClusterImage) -> bool) {
         let mut updates = self.quorum.subscribe();
         let wait = async {
             while let Some(update) = updates.next().await {
-                if led(&update.image) {
+                if has_come(&update.image) {
                     return;
                 }
             }

@@ -127,7 +127,10 @@ impl One<'_> {
             settings: spec.settings.clone().into_iter().collect(),
         };
         Ok(match door.ask(|broker| broker.ensure_topic(wish)).await {
-            Ok(reply) => Ok(reply.topic.unwrap_or_default()),
+            Ok(reply) => reply
+                .topic
+                .filter(|topic| topic.partitions == spec.partitions)
+                .ok_or_else(Verdict::not_heard_of),
             Err(error) => Err(Verdict::of(&error)),
         })
     }

@@ -124,6 +124,15 @@ impl AdminApi {
             self.configure(asked).await?;
             changed = true;
         }
+        if changed {
+            let settings: BTreeMap<_, _> = asked.settings.clone().into_iter().collect();
+            let as_asked = |image: &ClusterImage| {
+                image.topic_by_name(&asked.name).is_some_and(|topic| {
+                    topic.partitions.len() >= asked.partitions as usize && topic.configs == settings
+                })
+            };
+            self.state.wait_until(as_asked).await;
+        }
         Ok(changed)
     }
 

@@ -49,6 +49,15 @@ impl Verdict {
         }
     }
 
+    /// The controller has decided, and the broker that was asked does not know what yet.
+    pub(super) fn not_heard_of() -> Self {
+        Self {
+            stage: Stage::Coming,
+            reason: "Changing",
+            message: "the topic was changed, and the brokers hear of it".to_owned(),
+        }
+    }
+
     /// What a broker's refusal means: what it finds wrong with the wish stays wrong until somebody
     /// changes it; all else may be better in a moment.
     pub(super) fn of(error: &Error) -> Self {
@@ -161,6 +170,7 @@ mod tests {
             Stage::Coming
         );
         assert_eq!(Verdict::of(&Error::NoBroker).pause(), COMING);
+        assert_eq!(Verdict::not_heard_of().pause(), COMING);
         let kind = &Verdict::no_controller("orders").conditions("now", None)[1].kind;
         assert_eq!(kind, "Reconciling");
     }

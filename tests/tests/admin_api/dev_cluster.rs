@@ -1,26 +1,24 @@
-//! The restart permit over the admin API of real brokers: asked for with the tool, as a person does.
-//!
-//! Goal: one broker restarts under a permit, nobody else gets one before it is caught up, and only
-//! callers with the right certificate get anything.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a failed step ends the test with its place"
-)]
+//! A cluster of `holdfast dev`, and the ways to its admin API.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_model::{Clock, SystemClock};
+use holdfast_rpc::Address;
+use holdfast_rpc::admin::{Admin, connect};
+use holdfast_security::{Tls, cluster_of_pem, server_name};
 use holdfast_tests::cluster::binary;
 use serde_json::Value;
 
-const BASE_PORT: u16 = 26_092;
 const PATIENCE: Duration = Duration::from_mins(1);
 
-struct Cluster {
+/// Three brokers on ports of their own; they end with it.
+pub(crate) struct Cluster {
     dir: PathBuf,
+    base_port: u16,
     process: Child,
 }
 
@@ -33,10 +31,10 @@ impl Drop for Cluster {
 }
 
 impl Cluster {
-    fn start(dir: &Path) -> Self {
+    pub(crate) fn start(dir: &Path, base_port: u16) -> Self {
         let said = File::create(dir.join("said")).unwrap();
         let process = Command::new(binary().unwrap())
-            .args(["dev", "--base-port", &BASE_PORT.to_string(), "--dir"])
+            .args(["dev", "--base-port", &base_port.to_string(), "--dir"])
             .arg(dir)
             .env_remove("HOLDFAST_BIN")
             .stdin(Stdio::null())
@@ -46,6 +44,7 @@ impl Cluster {
             .unwrap();
         let cluster = Self {
             dir: dir.to_owned(),
+            base_port,
             process,
         };
         let three = |state: &Value| {
@@ -57,8 +56,8 @@ impl Cluster {
     }
 
     /// Runs the tool with a certificate; what it printed, or what it complained of.
-    fn tool(&self, certificate: &str, arguments: &[&str]) -> Result<Value, String> {
-        let port = |step: u16| format!("127.0.0.1:{}", BASE_PORT + step);
+    pub(crate) fn tool(&self, certificate: &str, arguments: &[&str]) -> Result<Value, String> {
+        let port = |step: u16| format!("127.0.0.1:{}", self.base_port + step);
         let output = Command::new(binary().unwrap())
             .args(arguments)
             .args(["--output", "json"])
@@ -78,9 +77,21 @@ impl Cluster {
         Err(complaint["error"]["message"].as_str().unwrap().to_owned())
     }
 
-    fn dev(&self, what: &[&str]) {
+    /// Where a broker serves the admin API, and who asks there: an administrator.
+    pub(crate) fn admin(&self, broker: u16) -> Admin {
+        let dir = self.dir.join("certificates").join("admin");
+        let [certificate, key, authority] = ["tls.crt", "tls.key", "ca.crt"]
+            .map(|name| fs::read_to_string(dir.join(name)).unwrap());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let tls = Tls::of_pem(&certificate, &key, &authority, &clock).unwrap();
+        let name = server_name(cluster_of_pem(&certificate).unwrap());
+        let address = Address::new("127.0.0.1", self.base_port + 500 + broker);
+        connect(&address, tls.client, name, PATIENCE).unwrap()
+    }
+
+    pub(crate) fn dev(&self, what: &[&str]) {
         let done = Command::new(binary().unwrap())
-            .args(["dev", "--base-port", &BASE_PORT.to_string(), "--dir"])
+            .args(["dev", "--base-port", &self.base_port.to_string(), "--dir"])
             .arg(&self.dir)
             .args(what)
             .env_remove("HOLDFAST_BIN")
@@ -90,7 +101,7 @@ impl Cluster {
     }
 
     /// Asks for a permit; a controller that has just taken office wants to be asked again.
-    fn request(&self, brokers: &str) -> Result<Value, String> {
+    pub(crate) fn request(&self, brokers: &str) -> Result<Value, String> {
         let clock = SystemClock::new();
         let begun = clock.monotonic();
         loop {
@@ -104,7 +115,7 @@ impl Cluster {
         }
     }
 
-    fn wait_for(&self, arguments: &[&str], mut done: impl FnMut(&Value) -> bool) {
+    pub(crate) fn wait_for(&self, arguments: &[&str], mut done: impl FnMut(&Value) -> bool) {
         let clock = SystemClock::new();
         let begun = clock.monotonic();
         loop {
@@ -117,59 +128,4 @@ impl Cluster {
             std::thread::sleep(Duration::from_millis(100));
         }
     }
-}
-
-#[test]
-fn one_broker_restarts_under_a_permit_and_nobody_else_before_it_is_caught_up() {
-    let folder = std::env::temp_dir().join(format!("holdfast-permit-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let cluster = Cluster::start(&folder);
-    let request = |brokers: &str| cluster.request(brokers);
-    let topic = ["topic", "create", "t", "--partitions", "6"];
-    cluster.tool("admin", &topic).unwrap();
-
-    let two = request("0,1").unwrap_err();
-    assert!(
-        two.contains("only if all are in one zone") && two.contains("voters"),
-        "{two}"
-    );
-    let broker = cluster
-        .tool("broker-1", &["permit", "request", "1"])
-        .unwrap_err();
-    assert!(
-        broker.contains("needs a certificate of the operator"),
-        "{broker}"
-    );
-    cluster.tool("broker-1", &["cluster", "state"]).unwrap();
-    let nobody = cluster
-        .tool("no-such-folder", &["cluster", "state"])
-        .unwrap_err();
-    assert!(nobody.contains("cannot read"), "{nobody}");
-
-    let permit = request("1").unwrap();
-    assert_eq!(permit["stage"], "granted");
-    let state = cluster.tool("admin", &["cluster", "state"]).unwrap();
-    assert_eq!(state["brokers"][1]["leads"], 0, "{state}");
-    assert_eq!(state["brokers"][1]["in_sync"], 6, "{state}");
-    let id = permit["id"].to_string();
-    assert_eq!(request("1").unwrap()["id"].to_string(), id, "asked again");
-
-    cluster.dev(&["kill", "1"]);
-    let taken = request("2").unwrap_err();
-    assert!(taken.contains("has the slot"), "{taken}");
-    cluster.tool("admin", &["permit", "end", &id]).unwrap();
-    let taken = request("2").unwrap_err();
-    assert!(
-        taken.contains("has the slot"),
-        "given back, but not caught up: {taken}"
-    );
-    cluster.dev(&["revive", "1"]);
-    cluster.wait_for(&["permit", "show"], |shown| shown["permit"].is_null());
-    let shown = cluster.tool("admin", &["permit", "show"]).unwrap();
-    assert_eq!(shown["ended"][0]["outcome"], "completed", "{shown}");
-    let state = cluster.tool("admin", &["cluster", "state"]).unwrap();
-    assert_eq!(state["brokers"][1]["in_sync"], 6, "{state}");
-    request("2").unwrap();
-    drop(cluster);
-    std::fs::remove_dir_all(&folder).unwrap();
 }
