@@ -1,5 +1,7 @@
 //! Whoever has the resource: changes it, approves plans, drains nodes, edits by hand.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::store::{CLUSTER, NAMESPACE};
@@ -184,10 +186,16 @@ impl World {
         self.trace(|| format!("person cordons or uncordons {name}"));
     }
 
-    fn brokers_on(&self, node: &str) -> Vec<i32> {
+    /// Those whose processes run on a node, and those whose pods will start there.
+    fn brokers_on(&self, node: &str) -> BTreeSet<i32> {
         let all = self.processes.values();
         let on_it = all.filter(|process| process.node == *node);
-        on_it.map(|process| process.broker).collect()
+        let pods = self.store.all("pods");
+        let placed = pods
+            .iter()
+            .filter(|(_, pod)| pod["spec"]["nodeName"] == node)
+            .filter_map(|(name, _)| name.rsplit_once('-')?.1.parse().ok());
+        on_it.map(|process| process.broker).chain(placed).collect()
     }
 
     /// A set is changed by hand; the operator puts it right. A pod that is made meanwhile restarts
