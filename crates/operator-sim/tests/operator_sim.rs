@@ -17,10 +17,14 @@ const AT_LEAST: usize = 3;
 
 /// Seeds that found something, and what. What they do changes with the simulator; the planner's tests name
 /// what was mended.
-const FOUND: [(u64, &str); 15] = [
+const FOUND: [(u64, &str); 18] = [
     (
         357,
         "several brokers that wait for formation were stopped at once",
+    ),
+    (
+        410,
+        "a drain of a node that a pod was to start on was no reason to restart it",
     ),
     (
         667,
@@ -43,6 +47,14 @@ const FOUND: [(u64, &str); 15] = [
         "a broker that copies one partition counted as away from all",
     ),
     (5021, "a lost pod was removed after its node had come back"),
+    (
+        6072,
+        "an approval was good for a later plan of the same steps",
+    ),
+    (
+        6225,
+        "a broker that came back before the approval was not in the plan",
+    ),
     (6500, "a broker was let in and stopped in one look"),
     (
         6634,

@@ -14,7 +14,7 @@ use kube::runtime::controller::Action;
 
 use crate::apply::{Outcome, Scene};
 use crate::cache::ClusterKey;
-use crate::context::{Context, Guarded};
+use crate::context::{Context, Guarded, PlanNames};
 use crate::error::{Class, Error};
 use crate::metrics::Sight;
 use crate::observe::{broken_glass, look};
@@ -138,14 +138,16 @@ async fn believe(
     Ok(())
 }
 
-fn plan_of(resource: &MessageCluster) -> String {
+fn plan_of(resource: &MessageCluster) -> PlanNames {
     plan_in(resource.status.as_ref())
 }
 
-/// The name of the plan that a status shows.
-fn plan_in(status: Option<&MessageClusterStatus>) -> String {
+fn plan_in(status: Option<&MessageClusterStatus>) -> PlanNames {
     let plan = status.and_then(|status| status.plan.as_ref());
-    plan.map_or_else(String::new, |plan| plan.hash.clone())
+    plan.map_or_else(PlanNames::default, |plan| PlanNames {
+        hash: plan.hash.clone(),
+        begun: plan.begun.clone(),
+    })
 }
 
 fn is_same(there: &MessageCluster, cached: &MessageCluster) -> bool {

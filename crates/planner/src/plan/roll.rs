@@ -63,6 +63,12 @@ fn outdated(look: &Look<'_>, zone: &ZoneSet<'_>) -> Outdated {
     for name in look.names.iter().filter(|name| name.zone == zone.zone.name) {
         let id = name.id;
         let Some(pod) = look.pod(id).filter(|pod| !pod.deleting) else {
+            let comes_back = look.pod(id).is_some() || look.known(id).is_some();
+            match still_to_change(look, zone).filter(|_| comes_back) {
+                Some(Change::Operator) => outdated.held.push(id),
+                Some(_) => outdated.wished.push(id),
+                None => {}
+            }
             continue;
         };
         let parked = look.lifecycle(id) == Some(Lifecycle::Parked);
@@ -93,6 +99,19 @@ fn outdated(look: &Look<'_>, zone: &ZoneSet<'_>) -> Outdated {
         }
     }
     outdated
+}
+
+/// What is still to be done to the template or the files of a zone. A pod that is made before that restarts
+/// once more, and whoever approves the plan shall read it.
+fn still_to_change(look: &Look<'_>, zone: &ZoneSet<'_>) -> Option<Change> {
+    let changes = [
+        zone.change,
+        look.files(COMMON_FILES),
+        look.files(BROKER_FILES),
+    ];
+    let first = |wanted: Change| changes.into_iter().find(|change| *change == wanted);
+    zone.set?;
+    first(Change::Wish).or_else(|| first(Change::Operator))
 }
 
 /// Whether a broker has loaded other files than it shall, and what is still to be done to them.
