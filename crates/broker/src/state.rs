@@ -22,7 +22,7 @@ use crate::partitions::Partitions;
 /// How long an admin request waits for a controller: through one election.
 pub const CONTROLLER_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long the answer to a creation waits for leaders.
+/// How long an answer waits until this broker has heard of what was done: of leaders of a new topic, say.
 const TOPIC_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Producer ids asked for at once.

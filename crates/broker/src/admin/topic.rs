@@ -46,6 +46,33 @@ fn one<T>(results: Vec<Result<T, Failure>>) -> Result<T, Status> {
     }
 }
 
+/// Why something was not done.
+struct Refusal {
+    status: Status,
+    /// It may have been done already, and this broker's image may not show it yet.
+    may_be_behind: bool,
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        Self {
+            status,
+            may_be_behind: false,
+        }
+    }
+}
+
+/// The result. A failure with this code may mean that what is asked for is there.
+fn decided<T>(results: Vec<Result<T, Failure>>, there: ErrorCode) -> Result<T, Refusal> {
+    let first = results.first();
+    let may_be_behind =
+        first.is_some_and(|result| matches!(result, Err(failure) if failure.code == there));
+    one(results).map_err(|status| Refusal {
+        status,
+        may_be_behind,
+    })
+}
+
 impl AdminApi {
     pub(super) fn topic(&self, name: &str) -> Result<Topic, Status> {
         let image = self.state.image();
@@ -64,18 +91,44 @@ impl AdminApi {
                 "the name or the settings are too long",
             ));
         }
-        let found = self.topic(&asked.name).ok();
-        let changed = match &found {
-            None => self.create(&asked).await?,
-            Some(found) => self.adjust(&asked, found).await?,
+        let first = self.topic(&asked.name).ok();
+        let changed = match self.bring(&asked, first.as_ref()).await {
+            Err(refusal) if refusal.may_be_behind => {
+                self.hear_of_more(&asked.name, first.as_ref()).await;
+                let second = self.topic(&asked.name).ok();
+                self.bring(&asked, second.as_ref()).await
+            }
+            other => other,
         };
+        let changed = changed.map_err(|refusal| refusal.status)?;
         Ok(EnsureTopicReply {
             topic: Some(self.topic(&asked.name)?),
             changed,
         })
     }
 
-    async fn create(&self, asked: &EnsureTopicRequest) -> Result<bool, Status> {
+    async fn bring(
+        &self,
+        asked: &EnsureTopicRequest,
+        found: Option<&Topic>,
+    ) -> Result<bool, Refusal> {
+        match found {
+            None => self.create(asked).await,
+            Some(found) => self.adjust(asked, found).await,
+        }
+    }
+
+    /// Waits, for a moment, until the topic has more partitions here than were found.
+    async fn hear_of_more(&self, name: &str, found: Option<&Topic>) {
+        let found = found.map_or(0, |found| found.partitions as usize);
+        let has_more = |image: &ClusterImage| {
+            let topic = image.topic_by_name(name);
+            topic.is_some_and(|topic| topic.partitions.len() > found)
+        };
+        self.state.wait_until(has_more).await;
+    }
+
+    async fn create(&self, asked: &EnsureTopicRequest) -> Result<bool, Refusal> {
         let replicas = i16::try_from(asked.replicas)
             .map_err(|_large| Status::invalid_argument("too many replicas"))?;
         let command = Command::CreateTopics {
@@ -91,29 +144,30 @@ impl AdminApi {
         };
         match self.state.decide(command).await {
             Outcome::TopicsCreated(results) => {
-                let created = one(results)?;
+                let created = decided(results, ErrorCode::TopicAlreadyExists)?;
                 self.state.wait_for_topics(&[created.id]).await;
                 Ok(true)
             }
-            Outcome::Failed(failure) => Err(refusal(&failure)),
-            other => Err(odd(&other)),
+            Outcome::Failed(failure) => Err(refusal(&failure).into()),
+            other => Err(odd(&other).into()),
         }
     }
 
     /// Brings an existing topic to what is asked for, as far as that loses nothing.
-    async fn adjust(&self, asked: &EnsureTopicRequest, found: &Topic) -> Result<bool, Status> {
+    async fn adjust(&self, asked: &EnsureTopicRequest, found: &Topic) -> Result<bool, Refusal> {
+        let refused = |message: String| Err(Status::failed_precondition(message).into());
         if asked.partitions < found.partitions {
-            return Err(Status::failed_precondition(format!(
+            return refused(format!(
                 "topic {} has {} partitions and cannot shrink to {}: the records of those that go \
                  would be lost",
                 asked.name, found.partitions, asked.partitions
-            )));
+            ));
         }
         if asked.replicas != found.replicas {
-            return Err(Status::failed_precondition(format!(
+            return refused(format!(
                 "topic {} is kept on {} brokers; moving it to {} is not possible yet",
                 asked.name, found.replicas, asked.replicas
-            )));
+            ));
         }
         let mut changed = false;
         if asked.partitions > found.partitions {
@@ -136,7 +190,7 @@ impl AdminApi {
         Ok(changed)
     }
 
-    async fn grow(&self, name: &str, count: i32) -> Result<(), Status> {
+    async fn grow(&self, name: &str, count: i32) -> Result<(), Refusal> {
         let command = Command::CreatePartitions {
             topics: vec![CreatePartitionsRequest {
                 name: name.to_owned(),
@@ -146,9 +200,9 @@ impl AdminApi {
             validate_only: false,
         };
         match self.state.decide(command).await {
-            Outcome::PartitionsCreated(results) => one(results),
-            Outcome::Failed(failure) => Err(refusal(&failure)),
-            other => Err(odd(&other)),
+            Outcome::PartitionsCreated(results) => decided(results, ErrorCode::InvalidPartitions),
+            Outcome::Failed(failure) => Err(refusal(&failure).into()),
+            other => Err(odd(&other).into()),
         }
     }
 

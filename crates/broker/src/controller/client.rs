@@ -76,9 +76,9 @@ impl ControllerClient {
         }
     }
 
-    /// Has a command decided and waits until the decision is in this node's own image too. Asks
-    /// again while there is no controller, at most for `patience`. An outcome that is not known is
-    /// answered as a failure: the caller may ask again, every command can be repeated.
+    /// Has a command decided. Asks again while there is no controller, at most for `patience`. An outcome that
+    /// is not known is answered as a failure: the caller may ask again, every command can be repeated. If the
+    /// controller is another broker, this node's own image may not have the decision yet.
     pub async fn submit(&self, command: Command, patience: Duration) -> Outcome {
         let start = self.clock.monotonic();
         let mut last;
