@@ -98,6 +98,9 @@ fn spec(cluster: &ValidCluster, zone: &ValidZone) -> PodSpec {
             ..PodSecurityContext::default()
         }),
         service_account_name: Some(cluster.name.clone()),
+        // The first process of a namespace does not hear a signal that comes before it listens: a broker that is
+        // told to end as it starts would go on until the whole grace period is over.
+        share_process_namespace: Some(true),
         termination_grace_period_seconds: Some(pod.termination_grace_period_seconds),
         tolerations: Some(tolerations(&pod.tolerations)),
         topology_spread_constraints: Some(vec![TopologySpreadConstraint {
