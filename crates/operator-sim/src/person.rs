@@ -250,6 +250,16 @@ impl World {
         }
     }
 
+    /// No plan is approved any more. An approval stands as long as it stands in the resource: then it is good
+    /// for the same steps again.
+    pub fn person_takes_approval_back(&mut self) {
+        if let Some(spec) = self.wish.spec.as_object_mut()
+            && spec.remove("approvedPlan").is_some()
+        {
+            self.write_resource();
+        }
+    }
+
     /// All that a person set for a while is taken back, so that the wish is stable and can be had.
     pub fn person_settles(&mut self) {
         self.wish.left = 0;

@@ -208,6 +208,7 @@ impl Run {
         if self.is_over() || self.world.is_stuck() {
             return;
         }
+        self.world.person_takes_approval_back();
         self.world.written_by_another_version();
         self.world.oracle.approved = Some([].into());
         self.world.oracle.allow_all();

@@ -49,7 +49,7 @@ const FOUND: [(u64, &str); 18] = [
     (5021, "a lost pod was removed after its node had come back"),
     (
         6072,
-        "an approval was good for a later plan of the same steps",
+        "an approval that stands was good for the same steps again",
     ),
     (
         6225,

@@ -14,7 +14,7 @@ use kube::runtime::controller::Action;
 
 use crate::apply::{Outcome, Scene};
 use crate::cache::ClusterKey;
-use crate::context::{Context, Guarded, PlanNames};
+use crate::context::{Context, Guarded};
 use crate::error::{Class, Error};
 use crate::metrics::Sight;
 use crate::observe::{broken_glass, look};
@@ -59,15 +59,15 @@ pub(crate) async fn look_at(
             return Ok(None);
         }
     };
-    let metadata = &resource.metadata;
+    context.leadership.check()?;
+    let key = key(&resource.metadata);
+    let newer = newest(&context, &key, resource).await?;
+    let resource = newer.as_ref().unwrap_or(resource);
     // Its children go with it, by their owner; its data and its identity stay.
-    if metadata.deletion_timestamp.is_some() {
-        context.metrics.clusters.forget(&key(metadata));
+    if resource.metadata.deletion_timestamp.is_some() {
+        context.metrics.clusters.forget(&key);
         return Ok(None);
     }
-    context.leadership.check()?;
-    let key = key(metadata);
-    believe(&context, &key, resource).await?;
     let looked = look(&context, &key, resource).await;
     context.remember(&key, |memory| memory.was_looked_at = true);
     let look = match looked {
@@ -109,53 +109,44 @@ pub(crate) async fn look_at(
     Ok(Some(next_look(&key, &decision)))
 }
 
-/// Asks the API server itself about a resource whose cached copy is not enough: one that is older than one
-/// that was seen (a restored backup may have made it so); one whose plan is not what was written last, as
-/// an approved plan that was carried out must not come back; and one that breaks glass: that may have been
-/// taken back, and a cache that went back in time would show it again.
-async fn believe(
+/// The resource to go by: the cached copy, unless that may be old. Then the API server itself is asked: if the
+/// copy is older than one that was seen (a restored backup may have made it so); if its plan is not the one
+/// that was written last, as an approved plan that was carried out must not come back; and if it breaks
+/// glass: that may have been taken back, and a cache that went back in time would show it again.
+async fn newest(
     context: &Context,
     key: &ClusterKey,
     cached: &MessageCluster,
-) -> Result<(), Error> {
+) -> Result<Option<MessageCluster>, Error> {
     let metadata = &cached.metadata;
     let generation = metadata.generation.unwrap_or_default();
     let is_newest = context.recognise(key, metadata.uid.as_deref(), generation);
     let written = context.remembered(key).plan;
-    let is_plan = written.is_none_or(|written| written == plan_of(cached));
-    if is_newest && is_plan && broken_glass(metadata).is_none() {
-        return Ok(());
+    if is_newest && !is_doubtful(cached, written.as_deref()) {
+        return Ok(None);
     }
     let all: Api<MessageCluster> = Api::namespaced(context.client.clone(), &key.namespace);
     let there = all.get(&key.name).await?;
-    if !is_same(&there, cached) {
+    if there.metadata.uid != metadata.uid {
         return Err(Error::Stale(format!("MessageCluster {}", key.name)));
     }
     context.remember(key, |memory| {
-        memory.generation = generation;
-        memory.plan = Some(plan_of(cached));
+        memory.generation = there.metadata.generation.unwrap_or_default();
+        memory.plan = Some(plan_of(there.status.as_ref()));
     });
-    Ok(())
+    Ok(Some(there))
 }
 
-fn plan_of(resource: &MessageCluster) -> PlanNames {
-    plan_in(resource.status.as_ref())
+/// Whether a resource may be older than what was written into its status, or breaks glass.
+fn is_doubtful(cached: &MessageCluster, written: Option<&str>) -> bool {
+    let plan = plan_of(cached.status.as_ref());
+    written.is_some_and(|written| written != plan) || broken_glass(&cached.metadata).is_some()
 }
 
-fn plan_in(status: Option<&MessageClusterStatus>) -> PlanNames {
+/// The hash of the plan that a status shows.
+fn plan_of(status: Option<&MessageClusterStatus>) -> String {
     let plan = status.and_then(|status| status.plan.as_ref());
-    plan.map_or_else(PlanNames::default, |plan| PlanNames {
-        hash: plan.hash.clone(),
-        begun: plan.begun.clone(),
-    })
-}
-
-fn is_same(there: &MessageCluster, cached: &MessageCluster) -> bool {
-    let (there_is, cached_is) = (&there.metadata, &cached.metadata);
-    there_is.uid == cached_is.uid
-        && there_is.generation == cached_is.generation
-        && broken_glass(there_is) == broken_glass(cached_is)
-        && plan_of(there) == plan_of(cached)
+    plan.map_or_else(String::new, |plan| plan.hash.clone())
 }
 
 fn key(metadata: &ObjectMeta) -> ClusterKey {
@@ -213,9 +204,9 @@ async fn say(
         .clusters
         .saw(key, sight, || context.has(key));
     let api: Api<MessageCluster> = Api::namespaced(context.client.clone(), &key.namespace);
-    status::write(context, &api, resource, resource.status.as_ref(), after).await?;
-    context.remember(key, |memory| memory.plan = Some(plan_in(Some(after))));
-    Ok(())
+    // Before it is written: whether that took effect may never be heard.
+    context.remember(key, |memory| memory.plan = Some(plan_of(Some(after))));
+    status::write(context, &api, resource, resource.status.as_ref(), after).await
 }
 
 /// Says that nothing can be decided, if that is for a person to mend. All else stays as it was said.
@@ -296,11 +287,9 @@ mod tests {
         assert_ne!(rest("orders"), rest("payments"));
     }
 
-    fn resource(uid: &str, generation: i64, plan: &str) -> MessageCluster {
+    fn resource(plan: &str) -> MessageCluster {
         let spec = serde_json::json!({ "storage": { "size": "10Gi" } });
         let mut resource = MessageCluster::new("orders", serde_json::from_value(spec).unwrap());
-        resource.metadata.uid = Some(uid.to_owned());
-        resource.metadata.generation = Some(generation);
         resource.status = Some(MessageClusterStatus {
             plan: Some(ClusterPlan {
                 hash: plan.to_owned(),
@@ -312,27 +301,22 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_glass_that_was_taken_back_is_not_believed() {
-        let mut cached = resource("u1", 5, "");
-        let taken_back = cached.clone();
+    fn a_broken_glass_is_not_believed_from_the_cache() {
+        let mut cached = resource("");
+        assert!(!is_doubtful(&cached, Some("")));
+        let id = || "id".to_owned();
         cached
             .annotations_mut()
-            .insert(BREAK_GLASS.to_owned(), "id".to_owned());
-        assert!(is_same(&cached, &cached));
-        assert!(!is_same(&taken_back, &cached));
+            .insert(BREAK_GLASS.to_owned(), id());
+        assert!(is_doubtful(&cached, Some("")));
     }
 
     #[test]
-    fn an_older_wish_is_believed_only_if_the_server_has_it() {
-        assert!(is_same(&resource("u1", 4, "a"), &resource("u1", 4, "a")));
-        assert!(!is_same(&resource("u1", 5, "a"), &resource("u1", 4, "a")));
-        assert!(!is_same(&resource("u2", 4, "a"), &resource("u1", 4, "a")));
-    }
-
-    #[test]
-    fn a_plan_that_was_carried_out_is_not_approved_again_by_an_older_status() {
-        assert!(!is_same(&resource("u1", 4, ""), &resource("u1", 4, "a")));
-        assert!(!is_same(&resource("u1", 4, "b"), &resource("u1", 4, "a")));
+    fn a_plan_that_is_not_the_one_written_last_is_not_believed_from_the_cache() {
+        assert!(!is_doubtful(&resource("a"), None));
+        assert!(!is_doubtful(&resource("a"), Some("a")));
+        assert!(is_doubtful(&resource("a"), Some("")));
+        assert!(is_doubtful(&resource("a"), Some("b")));
     }
 
     #[test]

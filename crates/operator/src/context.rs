@@ -43,13 +43,6 @@ pub(crate) struct Context {
     pub(crate) planted: Planted,
 }
 
-/// Which plan a status shows, and which was begun last.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct PlanNames {
-    pub(crate) hash: String,
-    pub(crate) begun: Option<String>,
-}
-
 /// What is remembered of a cluster. All of it can be forgotten: it is found again.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Remembered {
@@ -57,8 +50,8 @@ pub(crate) struct Remembered {
     pub(crate) uid: Option<String>,
     /// The newest wish that was seen.
     pub(crate) generation: i64,
-    /// What the status that was written last says of plans.
-    pub(crate) plan: Option<PlanNames>,
+    /// The hash of the plan in the status that was written last.
+    pub(crate) plan: Option<String>,
     /// It was looked at since this process began.
     pub(crate) was_looked_at: bool,
     /// The permit that was asked for last and refused, and why.

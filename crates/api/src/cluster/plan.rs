@@ -8,14 +8,9 @@ use serde::{Deserialize, Serialize};
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterPlan {
-    /// Names the plan for spec.approvedPlan; made of the steps, their targets and what was begun last.
+    /// Names the plan for spec.approvedPlan; made of the steps and their targets alone.
     #[schemars(length(max = 64))]
     pub hash: String,
-    /// The hash of the plan that was begun last, this one or one before. It is a part of the hashes of those
-    /// that follow, so that each is approved anew, also one of the same steps.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub begun: Option<String>,
     /// The generation of the resource that it fulfils.
     pub generation: i64,
     /// How far it is. Idle: there is nothing to do. AwaitingApproval: it waits for approvedPlan.

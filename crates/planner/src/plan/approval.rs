@@ -80,8 +80,9 @@ fn keys(works: &[Work]) -> BTreeSet<String> {
     hashed.map(key).collect()
 }
 
-/// The plan's name. As long as what is left belongs to the plan in the status, it is that plan. Another has
-/// the name of the last that was begun in its own: what was approved once is not approved for ever.
+/// The plan's name. As long as what is left belongs to the plan in the status, it is that plan. The same steps
+/// to the same targets have the same name whenever they are to be done: an approval stands as long as it
+/// stands in the resource.
 pub(super) fn hash(look: &Look<'_>, works: &[Work]) -> String {
     if works.is_empty() {
         return String::new();
@@ -98,10 +99,7 @@ pub(super) fn hash(look: &Look<'_>, works: &[Work]) -> String {
     if keys.is_empty() {
         return String::new();
     }
-    let before = look.observed.plan.as_ref();
-    let begun = before.and_then(|plan| plan.begun.as_deref());
-    let begun = begun.map(|begun| format!("after {begun}"));
-    let texts: Vec<&str> = keys.iter().chain(&begun).map(String::as_str).collect();
+    let texts: Vec<&str> = keys.iter().map(String::as_str).collect();
     short(&texts)
 }
 

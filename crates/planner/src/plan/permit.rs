@@ -4,7 +4,7 @@
 //! and the broker is still registered as it was at the grant. The controller knows what this look may
 //! not: so it decides, and a stale look deletes nothing twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::approval::Allowed;
 use super::roll::{stop, stop_by_permit};
@@ -109,11 +109,7 @@ fn ask(look: &Look<'_>, view: &ClusterView, wanting: &mut [&mut Work]) -> Vec<Ac
     if candidates.is_empty() {
         return Vec::new();
     }
-    if let Some(reason) = has_yet_to_stop(look) {
-        for work in wanting.iter_mut() {
-            work.step.waiting_for = Some(reason.clone());
-            work.rounds.clear();
-        }
+    if wait_for_a_stop(look, &BTreeMap::new(), wanting) {
         return Vec::new();
     }
     let was_refused = !view.permit_refused.is_empty();
@@ -152,15 +148,24 @@ fn ask(look: &Look<'_>, view: &ClusterView, wanting: &mut [&mut Work]) -> Vec<Ac
     }]
 }
 
-/// A broker whose pod is being deleted and that goes on to serve: its node is cut off from the API server,
-/// say, and stops it once it hears of it. The controller does not know that, and would count on it.
-fn has_yet_to_stop(look: &Look<'_>) -> Option<String> {
-    let mut pods = look.names.iter().filter_map(|name| look.pod(name.id));
-    let pod = pods.find(|pod| pod.deleting && look.serves(pod.broker))?;
-    Some(format!(
-        "pod {} to end: it is being deleted, and its broker serves yet",
-        pod.name
-    ))
+/// Waits for a broker, other than these, whose pod is being deleted and that goes on to serve: its node is cut
+/// off from the API server, say, and stops it once it hears of it. The controller does not know that, and
+/// counts on it.
+fn wait_for_a_stop(look: &Look<'_>, but: &BTreeMap<i32, u64>, wanting: &mut [&mut Work]) -> bool {
+    let others = look.names.iter().filter(|name| !but.contains_key(&name.id));
+    let mut pods = others.filter_map(|name| look.pod(name.id));
+    let Some(pod) = pods.find(|pod| pod.deleting && look.serves(pod.broker)) else {
+        return false;
+    };
+    for work in wanting {
+        work.blocked = !look.is_on_a_node(pod);
+        work.step.waiting_for = Some(format!(
+            "pod {} to end: it is being deleted, and its broker serves yet",
+            pod.name
+        ));
+        work.rounds.clear();
+    }
+    true
 }
 
 fn progress(permit: &PermitView) -> String {
@@ -191,24 +196,27 @@ fn under(look: &Look<'_>, permit: &PermitView, wanting: &mut [&mut Work]) -> Vec
             work.rounds.clear();
         }
     }
+    let as_granted = |id: i32, epoch: u64| {
+        let broker = look.known(id);
+        broker.is_some_and(|broker| broker.epoch == epoch && !broker.stopping)
+    };
+    let is_told =
+        |id: i32, epoch: u64| as_granted(id, epoch) && look.pod(id).is_some_and(|pod| pod.deleting);
     let untouched = |id: i32, epoch: u64| {
-        look.known(id)
-            .is_some_and(|broker| broker.epoch == epoch && !broker.stopping)
-            && look
-                .pod(id)
-                .is_some_and(|p| p.phase == PodPhase::Running && !p.deleting)
+        let pod = look.pod(id).filter(|pod| !pod.deleting);
+        as_granted(id, epoch) && pod.is_some_and(|pod| pod.phase == PodPhase::Running)
     };
-    let is_told = |id: i32, epoch: u64| {
-        look.known(id)
-            .is_some_and(|broker| broker.epoch == epoch && !broker.stopping)
-            && look.pod(id).is_some_and(|pod| pod.deleting)
-    };
-    for (id, epoch) in &permit.brokers {
-        let early = look.cluster.planted == Planted::DrainingCountsAsGranted;
-        let stops = wanted.contains(id) && (permit.stage == PermitStage::Granted || early);
-        if stops && untouched(*id, *epoch) {
-            acts.extend(stop_by_permit(look, *id, &format!("permit {}", permit.id)));
-        }
+    let early = look.cluster.planted == Planted::DrainingCountsAsGranted;
+    let may_stop = permit.stage == PermitStage::Granted || early;
+    let left = permit.brokers.iter().filter(|(id, epoch)| {
+        let stops = wanted.contains(id) && may_stop;
+        stops && untouched(**id, **epoch)
+    });
+    let left: Vec<i32> = left.map(|(id, _epoch)| *id).collect();
+    if !left.is_empty() && !wait_for_a_stop(look, &permit.brokers, wanting) {
+        let why = format!("permit {}", permit.id);
+        let stops = left.iter().filter_map(|id| stop_by_permit(look, *id, &why));
+        acts.extend(stops);
     }
     if look.cluster.planted == Planted::NextBeforeCaughtUp && acts.is_empty() {
         let run = |id: &i32| look.pod(*id).is_some_and(|pod| pod.ready && !pod.deleting);

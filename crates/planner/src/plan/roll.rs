@@ -64,7 +64,7 @@ fn outdated(look: &Look<'_>, zone: &ZoneSet<'_>) -> Outdated {
         let id = name.id;
         let Some(pod) = look.pod(id).filter(|pod| !pod.deleting) else {
             let comes_back = look.pod(id).is_some() || look.known(id).is_some();
-            match still_to_change(look, zone).filter(|_| comes_back) {
+            match still_to_change(look, zone, id).filter(|_| comes_back) {
                 Some(Change::Operator) => outdated.held.push(id),
                 Some(_) => outdated.wished.push(id),
                 None => {}
@@ -101,17 +101,15 @@ fn outdated(look: &Look<'_>, zone: &ZoneSet<'_>) -> Outdated {
     outdated
 }
 
-/// What is still to be done to the template or the files of a zone. A pod that is made before that restarts
-/// once more, and whoever approves the plan shall read it.
-fn still_to_change(look: &Look<'_>, zone: &ZoneSet<'_>) -> Option<Change> {
-    let changes = [
-        zone.change,
-        look.files(COMMON_FILES),
-        look.files(BROKER_FILES),
-    ];
-    let first = |wanted: Change| changes.into_iter().find(|change| *change == wanted);
+/// What a broker whose pod is made anew would still restart for: its template or its files wait to be changed.
+/// Whoever approves the plan shall read of it.
+fn still_to_change(look: &Look<'_>, zone: &ZoneSet<'_>, id: i32) -> Option<Change> {
     zone.set?;
-    first(Change::Wish).or_else(|| first(Change::Operator))
+    if matches!(zone.change, Change::Wish | Change::Operator) {
+        return Some(zone.change);
+    }
+    let live = look.live_files(id)?;
+    changed_files(look, id, &live)
 }
 
 /// Whether a broker has loaded other files than it shall, and what is still to be done to them.
@@ -119,9 +117,14 @@ fn old_files(look: &Look<'_>, id: i32) -> Option<Change> {
     let process = look
         .process(id)
         .filter(|process| !process.configuration.is_empty())?;
+    changed_files(look, id, &process.configuration)
+}
+
+/// What is to be done to the files of a broker whose own have this digest.
+fn changed_files(look: &Look<'_>, id: i32, digest: &str) -> Option<Change> {
     let services = &look.observed.services;
     let wanted = crate::build::configuration_digest(look.cluster, id, services)?;
-    if process.configuration == wanted {
+    if digest == wanted {
         return None;
     }
     Some(match (look.files(COMMON_FILES), look.files(BROKER_FILES)) {

@@ -15,12 +15,8 @@ const MOST_STEPS: usize = 100;
 /// The plan for the status, with what is done already.
 pub(super) fn plan(look: &Look<'_>, works: &[Work], allowed: Allowed, hash: String) -> ClusterPlan {
     let state = state(look, works, allowed);
-    let before = look.observed.plan.as_ref();
-    let begins = matches!(state, PlanState::Running | PlanState::Blocked) && !hash.is_empty();
-    let begun = begins.then(|| hash.clone());
     let mut plan = ClusterPlan {
         hash,
-        begun: begun.or_else(|| before?.begun.clone()),
         generation: look.cluster.generation,
         state,
         ..ClusterPlan::default()
@@ -32,6 +28,7 @@ pub(super) fn plan(look: &Look<'_>, works: &[Work], allowed: Allowed, hash: Stri
         order.push(key.clone());
         left.insert(key, written(&work.step, step_state(work, allowed)));
     }
+    let before = look.observed.plan.as_ref();
     let same = before.filter(|before| !works.is_empty() && before.hash == plan.hash);
     for step in same.iter().flat_map(|before| &before.steps) {
         let key = key_of(step);
@@ -64,10 +61,8 @@ pub(super) fn stuck(
         .first()
         .map_or("", |finding| finding.message.as_str());
     let steps = steps.iter().map(|step| written(step, StepState::Running));
-    let before = resource.status.as_ref();
     ClusterPlan {
         hash: String::new(),
-        begun: before.and_then(|status| status.plan.as_ref()?.begun.clone()),
         generation: resource.metadata.generation.unwrap_or(0),
         state: if paused {
             PlanState::Paused

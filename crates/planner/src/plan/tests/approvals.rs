@@ -215,29 +215,11 @@ fn a_paused_cluster_is_only_looked_at() {
 }
 
 #[test]
-fn an_approval_is_spent_with_its_plan() {
-    let mut world = manual();
-    let mut carry_out = |version: &str| {
-        world.version(version);
-        let hash = world.settle().plan.hash;
-        approve(&mut world, &hash);
-        assert_eq!(world.settle().plan.state, PlanState::Idle);
-        world.forget();
-        hash
-    };
-    let first = carry_out("1.1.0");
-    carry_out("1.0.0");
-    // Whoever reads the resource's history and sets what was approved then has approved nothing new.
-    approve(&mut world, &first);
-    world.version("1.1.0");
-    let plan = world.settle().plan;
-    assert_eq!(plan.state, PlanState::AwaitingApproval);
-    assert_ne!(plan.hash, first);
-    assert!(world.done.is_empty(), "{:?}", world.done);
-}
-
-#[test]
 fn a_broker_that_comes_back_before_the_approval_is_named_too() {
+    let restarts = |plan: &holdfast_api::ClusterPlan| {
+        let steps = plan.steps.iter();
+        steps.flat_map(|step| &step.restarts).count()
+    };
     for change in [
         |world: &mut World| world.version("1.1.0"),
         |world: &mut World| world.setting("num.io.threads", "16"),
@@ -247,11 +229,26 @@ fn a_broker_that_comes_back_before_the_approval_is_named_too() {
         pod.deleting = true;
         change(&mut world);
         let plan = world.step().plan;
-        let restarts = plan.steps.iter().flat_map(|step| &step.restarts);
-        assert_eq!(restarts.count(), 6, "{plan:#?}");
+        assert_eq!(restarts(&plan), 6, "{plan:#?}");
         world.observed.pods.remove(&2000);
         let plan = world.step().plan;
-        let restarts = plan.steps.iter().flat_map(|step| &step.restarts);
-        assert_eq!(restarts.count(), 6, "{plan:#?}");
+        assert_eq!(restarts(&plan), 6, "{plan:#?}");
     }
+}
+
+#[test]
+fn a_plan_that_restarts_nobody_keeps_its_name_while_a_broker_is_away() {
+    let mut world = manual();
+    world.edit(|spec| spec.replicas = 9);
+    let plan = world.step().plan;
+    let pod = world.observed.pods.get_mut(&2000).expect("the pod");
+    pod.deleting = true;
+    assert_eq!(world.step().plan.hash, plan.hash);
+    world.observed.pods.remove(&2000);
+    let later = world.step().plan;
+    assert_eq!(later.hash, plan.hash);
+    assert!(
+        later.steps.iter().all(|step| step.restarts.is_empty()),
+        "{later:#?}"
+    );
 }

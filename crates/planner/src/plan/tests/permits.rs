@@ -195,3 +195,15 @@ fn a_permit_is_kept_while_one_of_its_brokers_has_yet_to_stop() {
     told_to_stop(&mut world, 2001);
     assert!(!ends(&world));
 }
+
+#[test]
+fn nobody_is_stopped_under_a_permit_while_another_was_told_to_stop_and_serves() {
+    let mut world = granted();
+    told_to_stop(&mut world, 1001);
+    assert!(deletes(&world).is_empty());
+    let waits = world.decide().steps;
+    let mut waits = waits.iter().filter_map(|step| step.waiting_for.as_deref());
+    assert!(waits.any(|waits| waits.starts_with("pod orders-a-1001 to end")));
+    world.stopped(1001);
+    assert_eq!(deletes(&world), [2000, 2001]);
+}
