@@ -127,10 +127,7 @@ impl One<'_> {
             settings: spec.settings.clone().into_iter().collect(),
         };
         Ok(match door.ask(|broker| broker.ensure_topic(wish)).await {
-            Ok(reply) => reply
-                .topic
-                .filter(|topic| topic.partitions == spec.partitions)
-                .ok_or_else(Verdict::not_heard_of),
+            Ok(reply) => verdict::as_asked(reply.topic, spec.partitions),
             Err(error) => Err(Verdict::of(&error)),
         })
     }

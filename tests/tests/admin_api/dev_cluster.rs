@@ -1,7 +1,7 @@
 //! A cluster of `holdfast dev`, and the ways to its admin API.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,8 @@ use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Three brokers on ports of their own; they end with it.
+/// Three brokers on ports of their own, in a folder of their own; they end with it. What they said is kept if
+/// the test failed.
 pub(crate) struct Cluster {
     dir: PathBuf,
     base_port: u16,
@@ -27,15 +28,20 @@ impl Drop for Cluster {
         // The brokers end with their parent.
         drop(self.process.kill());
         drop(self.process.wait());
+        if !std::thread::panicking() {
+            drop(fs::remove_dir_all(&self.dir));
+        }
     }
 }
 
 impl Cluster {
-    pub(crate) fn start(dir: &Path, base_port: u16) -> Self {
+    pub(crate) fn start(name: &str, base_port: u16) -> Self {
+        let dir = std::env::temp_dir().join(format!("holdfast-{name}-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
         let said = File::create(dir.join("said")).unwrap();
         let process = Command::new(binary().unwrap())
             .args(["dev", "--base-port", &base_port.to_string(), "--dir"])
-            .arg(dir)
+            .arg(&dir)
             .env_remove("HOLDFAST_BIN")
             .stdin(Stdio::null())
             .stdout(said.try_clone().unwrap())
@@ -43,7 +49,7 @@ impl Cluster {
             .spawn()
             .unwrap();
         let cluster = Self {
-            dir: dir.to_owned(),
+            dir,
             base_port,
             process,
         };

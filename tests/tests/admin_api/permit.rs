@@ -9,9 +9,7 @@ const BASE_PORT: u16 = 26_092;
 
 #[test]
 fn one_broker_restarts_under_a_permit_and_nobody_else_before_it_is_caught_up() {
-    let folder = std::env::temp_dir().join(format!("holdfast-permit-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let cluster = Cluster::start(&folder, BASE_PORT);
+    let cluster = Cluster::start("permit", BASE_PORT);
     let request = |brokers: &str| cluster.request(brokers);
     let topic = ["topic", "create", "t", "--partitions", "6"];
     cluster.tool("admin", &topic).unwrap();
@@ -58,6 +56,4 @@ fn one_broker_restarts_under_a_permit_and_nobody_else_before_it_is_caught_up() {
     let state = cluster.tool("admin", &["cluster", "state"]).unwrap();
     assert_eq!(state["brokers"][1]["in_sync"], 6, "{state}");
     request("2").unwrap();
-    drop(cluster);
-    std::fs::remove_dir_all(&folder).unwrap();
 }

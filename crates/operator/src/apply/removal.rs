@@ -30,14 +30,14 @@ impl Scene<'_> {
         let client = self.context.client.clone();
         let api: Api<DynamicObject> =
             Api::namespaced_with(client, &self.key.namespace, &kind.resource());
-        delete(&api, &key.name, &of(uid)).await
+        delete(&api, &key.name, &as_seen(uid, None)).await
     }
 
     /// Deletes a set and leaves its pods: they go on, and the set that is made again finds them.
     pub(super) async fn delete_set_keep_pods(&self, name: &str, uid: &str) -> Result<Done, Error> {
         let params = DeleteParams {
             propagation_policy: Some(PropagationPolicy::Orphan),
-            ..of(uid)
+            ..as_seen(uid, None)
         };
         delete(&self.api::<StatefulSet>(), name, &params).await
     }
@@ -50,13 +50,7 @@ impl Scene<'_> {
         uid: &str,
         resource_version: Option<String>,
     ) -> Result<Done, Error> {
-        let params = DeleteParams {
-            preconditions: Some(Preconditions {
-                uid: Some(uid.to_owned()),
-                resource_version,
-            }),
-            ..DeleteParams::default()
-        };
+        let params = as_seen(uid, resource_version);
         delete(&self.api::<Pod>(), name, &params).await
     }
 
@@ -79,11 +73,7 @@ impl Scene<'_> {
         // Should this arrive late, when the node has come back after all, its kubelet has written to the pod.
         let params = DeleteParams {
             grace_period_seconds: Some(0),
-            preconditions: Some(Preconditions {
-                uid: Some(uid.to_owned()),
-                resource_version: Some(pod.version.clone()).filter(|v| !v.is_empty()),
-            }),
-            ..DeleteParams::default()
+            ..as_seen(uid, Some(pod.version.clone()))
         };
         delete(&self.api::<Pod>(), name, &params).await
     }
@@ -96,12 +86,12 @@ impl Scene<'_> {
     }
 }
 
-/// The one that was seen, and no other of its name.
-fn of(uid: &str) -> DeleteParams {
+/// The one that was seen, and no other of its name; with a version only in that state.
+fn as_seen(uid: &str, resource_version: Option<String>) -> DeleteParams {
     DeleteParams {
         preconditions: Some(Preconditions {
             uid: Some(uid.to_owned()),
-            resource_version: None,
+            resource_version,
         }),
         ..DeleteParams::default()
     }

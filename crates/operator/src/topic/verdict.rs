@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use holdfast_api::{Condition, ConditionStatus, condition_types};
+use holdfast_rpc::proto::admin::Topic;
 
 use super::{COMING, SETTLED, STALLED};
 use crate::error::Error;
@@ -46,15 +47,6 @@ impl Verdict {
             stage: Stage::Coming,
             reason: "ClusterNotReady",
             message: format!("no controller of MessageCluster {cluster} answers yet"),
-        }
-    }
-
-    /// The controller has decided, and the broker that was asked does not know what yet.
-    pub(super) fn not_heard_of() -> Self {
-        Self {
-            stage: Stage::Coming,
-            reason: "Changing",
-            message: "the topic was changed, and the brokers hear of it".to_owned(),
         }
     }
 
@@ -125,6 +117,17 @@ impl Verdict {
     }
 }
 
+/// The topic, if it has the partitions that were asked for. If not, the controller has decided, and the broker
+/// that was asked does not know what yet.
+pub(super) fn as_asked(topic: Option<Topic>, partitions: i32) -> Result<Topic, Verdict> {
+    let topic = topic.filter(|topic| topic.partitions == partitions);
+    topic.ok_or_else(|| Verdict {
+        stage: Stage::Coming,
+        reason: "Changing",
+        message: "the topic was changed, and the brokers hear of it".to_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use holdfast_rpc::Status;
@@ -164,13 +167,28 @@ mod tests {
     }
 
     #[test]
+    fn a_topic_with_its_old_partitions_is_not_ready() {
+        let topic = |partitions| {
+            Some(Topic {
+                partitions,
+                ..Topic::default()
+            })
+        };
+        assert!(as_asked(topic(6), 6).is_ok());
+        for old in [topic(3), None] {
+            let verdict = as_asked(old, 6).unwrap_err();
+            assert!(verdict.is_coming());
+            assert_eq!(verdict.pause(), COMING);
+        }
+    }
+
+    #[test]
     fn a_cluster_that_is_away_is_waited_for() {
         assert_eq!(
             refused(Status::unavailable("no controller")).stage,
             Stage::Coming
         );
         assert_eq!(Verdict::of(&Error::NoBroker).pause(), COMING);
-        assert_eq!(Verdict::not_heard_of().pause(), COMING);
         let kind = &Verdict::no_controller("orders").conditions("now", None)[1].kind;
         assert_eq!(kind, "Reconciling");
     }

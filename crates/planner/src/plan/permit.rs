@@ -208,10 +208,10 @@ fn under(look: &Look<'_>, permit: &PermitView, wanting: &mut [&mut Work]) -> Vec
     };
     let early = look.cluster.planted == Planted::DrainingCountsAsGranted;
     let may_stop = permit.stage == PermitStage::Granted || early;
-    let left = permit.brokers.iter().filter(|(id, epoch)| {
-        let stops = wanted.contains(id) && may_stop;
-        stops && untouched(**id, **epoch)
-    });
+    let left = permit
+        .brokers
+        .iter()
+        .filter(|(id, epoch)| may_stop && wanted.contains(id) && untouched(**id, **epoch));
     let left: Vec<i32> = left.map(|(id, _epoch)| *id).collect();
     if !left.is_empty() && !wait_for_a_stop(look, &permit.brokers, wanting) {
         let why = format!("permit {}", permit.id);
@@ -228,16 +228,11 @@ fn under(look: &Look<'_>, permit: &PermitView, wanting: &mut [&mut Work]) -> Vec
     }
     // Not needed any more: the wish was taken back, or its approval. One that was told to stop and has not
     // stopped yet needs it, whatever is wished by now.
-    let idle = permit
-        .brokers
-        .iter()
-        .any(|(id, epoch)| untouched(*id, *epoch) && look.serves(*id) && !wanted.contains(id));
-    let idle = idle
-        && !permit
-            .brokers
-            .iter()
-            .any(|(id, epoch)| is_told(*id, *epoch));
-    let needed = permit.brokers.keys().any(|id| wanted.contains(id));
+    let mut brokers = permit.brokers.iter();
+    let idle = brokers
+        .clone()
+        .any(|(id, epoch)| untouched(*id, *epoch) && look.serves(*id));
+    let needed = brokers.any(|(id, epoch)| wanted.contains(id) || is_told(*id, *epoch));
     if acts.is_empty() && idle && !needed && permit.stage != PermitStage::Ending {
         acts.push(Act::EndPermit { id: permit.id });
     }

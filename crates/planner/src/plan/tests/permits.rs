@@ -174,6 +174,14 @@ fn no_permit_is_asked_for_while_a_broker_that_was_told_to_stop_serves() {
     let waits = decision.steps.iter().filter_map(|s| s.waiting_for.clone());
     let reason = "pod orders-a-1001 to end: it is being deleted, and its broker serves yet";
     assert!(waits.clone().any(|waits| waits == reason), "{decision:?}");
+    assert_eq!(decision.plan.state, PlanState::Running);
+    // Nobody hears its node: that may take long, and is said.
+    let node = world.observed.pods[&1001].node.clone().expect("a node");
+    let seen = world.observed.nodes.get_mut(&node).expect("the node");
+    seen.ready = false;
+    assert_eq!(world.decide().plan.state, PlanState::Blocked);
+    let seen = world.observed.nodes.get_mut(&node).expect("the node");
+    seen.ready = true;
     world.stopped(1001);
     world.settle();
     assert_eq!(world.permits.len(), 3);
