@@ -113,14 +113,6 @@ impl Look<'_> {
             .map_or(Change::None, |child| child.change)
     }
 
-    /// The digest of both files of a broker, as a process that starts now reads them.
-    pub(super) fn live_files(&self, id: i32) -> Option<String> {
-        let own = config_map(self, names::brokers(&self.cluster.name))?;
-        let common = common_file(self)?["data"]["broker.properties"].as_str()?;
-        let own = own["data"][format!("{id}.properties")].as_str()?;
-        Some(build::configuration::files_digest(common, own))
-    }
-
     /// A digest of what all brokers shall read, without what Kubernetes gives only later.
     pub(super) fn files_digest(&self) -> String {
         short(&[&build::configuration::common(self.cluster)])
@@ -201,12 +193,11 @@ pub(super) fn works(look: &Look<'_>, standing: &Standing) -> Vec<Work> {
 }
 
 fn common_file<'a>(look: &Look<'a>) -> Option<&'a Value> {
-    config_map(look, names::config(&look.cluster.name))
-}
-
-fn config_map<'a>(look: &Look<'a>, name: String) -> Option<&'a Value> {
-    let kind = "ConfigMap".to_owned();
-    look.observed.children.get(&ObjectKey { kind, name })
+    let key = ObjectKey {
+        kind: "ConfigMap".to_owned(),
+        name: names::config(&look.cluster.name),
+    };
+    look.observed.children.get(&key)
 }
 
 /// Whether the file of all brokers says what it shall, in which no broker's address is.

@@ -63,11 +63,13 @@ fn outdated(look: &Look<'_>, zone: &ZoneSet<'_>) -> Outdated {
     for name in look.names.iter().filter(|name| name.zone == zone.zone.name) {
         let id = name.id;
         let Some(pod) = look.pod(id).filter(|pod| !pod.deleting) else {
+            // Its next pod is made of the template that is there, and restarts once more when that has changed:
+            // whoever approves the plan shall read of it. A change of files is a change of the template.
             let comes_back = look.pod(id).is_some() || look.known(id).is_some();
-            match still_to_change(look, zone, id).filter(|_| comes_back) {
-                Some(Change::Operator) => outdated.held.push(id),
-                Some(_) => outdated.wished.push(id),
-                None => {}
+            match zone.change {
+                Change::Wish if comes_back && zone.set.is_some() => outdated.wished.push(id),
+                Change::Operator if comes_back && zone.set.is_some() => outdated.held.push(id),
+                _ => {}
             }
             continue;
         };
@@ -101,30 +103,14 @@ fn outdated(look: &Look<'_>, zone: &ZoneSet<'_>) -> Outdated {
     outdated
 }
 
-/// What a broker whose pod is made anew would still restart for: its template or its files wait to be changed.
-/// Whoever approves the plan shall read of it.
-fn still_to_change(look: &Look<'_>, zone: &ZoneSet<'_>, id: i32) -> Option<Change> {
-    zone.set?;
-    if matches!(zone.change, Change::Wish | Change::Operator) {
-        return Some(zone.change);
-    }
-    let live = look.live_files(id)?;
-    changed_files(look, id, &live)
-}
-
 /// Whether a broker has loaded other files than it shall, and what is still to be done to them.
 fn old_files(look: &Look<'_>, id: i32) -> Option<Change> {
     let process = look
         .process(id)
         .filter(|process| !process.configuration.is_empty())?;
-    changed_files(look, id, &process.configuration)
-}
-
-/// What is to be done to the files of a broker whose own have this digest.
-fn changed_files(look: &Look<'_>, id: i32, digest: &str) -> Option<Change> {
     let services = &look.observed.services;
     let wanted = crate::build::configuration_digest(look.cluster, id, services)?;
-    if digest == wanted {
+    if process.configuration == wanted {
         return None;
     }
     Some(match (look.files(COMMON_FILES), look.files(BROKER_FILES)) {

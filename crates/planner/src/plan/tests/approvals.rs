@@ -252,3 +252,27 @@ fn a_plan_that_restarts_nobody_keeps_its_name_while_a_broker_is_away() {
         "{later:#?}"
     );
 }
+
+#[test]
+fn a_broker_that_comes_back_with_an_old_file_of_its_own_is_named_too() {
+    let mut world = manual();
+    world.edit(|spec| {
+        let external = serde_json::json!({ "name": "EXTERNAL", "port": 9094, "type": "NodePort", "nodePort": 31094,
+            "advertisedHost": "one.example" });
+        spec.listeners.push(serde_json::from_value(external).expect("a listener"));
+        spec.approval = Approval::Auto;
+    });
+    world.settle();
+    world.forget();
+    let pod = world.observed.pods.get_mut(&2000).expect("the pod");
+    pod.deleting = true;
+    world.edit(|spec| {
+        let external = spec.listeners.last_mut().expect("it");
+        external.advertised_host = Some("other.example".to_owned());
+        spec.approval = Approval::Manual;
+    });
+    let plan = world.step().plan;
+    let steps = plan.steps.iter();
+    let restarts = steps.flat_map(|step| &step.restarts).count();
+    assert_eq!(restarts, 6, "{plan:#?}");
+}
