@@ -8,6 +8,7 @@
 
 pub mod config;
 pub mod controller;
+pub mod group;
 pub mod image;
 pub mod log;
 pub mod planted;

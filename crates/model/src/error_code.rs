@@ -68,6 +68,13 @@ error_codes! {
     NotEnoughReplicas = 19, "NOT_ENOUGH_REPLICAS", true;
     NotEnoughReplicasAfterAppend = 20, "NOT_ENOUGH_REPLICAS_AFTER_APPEND", true;
     InvalidRequiredAcks = 21, "INVALID_REQUIRED_ACKS", false;
+    IllegalGeneration = 22, "ILLEGAL_GENERATION", false;
+    InconsistentGroupProtocol = 23, "INCONSISTENT_GROUP_PROTOCOL", false;
+    InvalidGroupId = 24, "INVALID_GROUP_ID", false;
+    UnknownMemberId = 25, "UNKNOWN_MEMBER_ID", false;
+    InvalidSessionTimeout = 26, "INVALID_SESSION_TIMEOUT", false;
+    RebalanceInProgress = 27, "REBALANCE_IN_PROGRESS", false;
+    InvalidCommitOffsetSize = 28, "INVALID_COMMIT_OFFSET_SIZE", false;
     TopicAuthorizationFailed = 29, "TOPIC_AUTHORIZATION_FAILED", false;
     GroupAuthorizationFailed = 30, "GROUP_AUTHORIZATION_FAILED", false;
     ClusterAuthorizationFailed = 31, "CLUSTER_AUTHORIZATION_FAILED", false;
@@ -95,6 +102,8 @@ error_codes! {
     KafkaStorageError = 56, "KAFKA_STORAGE_ERROR", true;
     UnknownProducerId = 59, "UNKNOWN_PRODUCER_ID", false;
     ReassignmentInProgress = 60, "REASSIGNMENT_IN_PROGRESS", false;
+    NonEmptyGroup = 68, "NON_EMPTY_GROUP", false;
+    GroupIdNotFound = 69, "GROUP_ID_NOT_FOUND", false;
     FetchSessionIdNotFound = 70, "FETCH_SESSION_ID_NOT_FOUND", true;
     InvalidFetchSessionEpoch = 71, "INVALID_FETCH_SESSION_EPOCH", true;
     ListenerNotFound = 72, "LISTENER_NOT_FOUND", true;
@@ -104,9 +113,13 @@ error_codes! {
     UnsupportedCompressionType = 76, "UNSUPPORTED_COMPRESSION_TYPE", false;
     StaleBrokerEpoch = 77, "STALE_BROKER_EPOCH", false;
     OffsetNotAvailable = 78, "OFFSET_NOT_AVAILABLE", true;
+    MemberIdRequired = 79, "MEMBER_ID_REQUIRED", false;
     PreferredLeaderNotAvailable = 80, "PREFERRED_LEADER_NOT_AVAILABLE", true;
+    GroupMaxSizeReached = 81, "GROUP_MAX_SIZE_REACHED", false;
+    FencedInstanceId = 82, "FENCED_INSTANCE_ID", false;
     EligibleLeadersNotAvailable = 83, "ELIGIBLE_LEADERS_NOT_AVAILABLE", true;
     ElectionNotNeeded = 84, "ELECTION_NOT_NEEDED", true;
+    GroupSubscribedToTopic = 86, "GROUP_SUBSCRIBED_TO_TOPIC", false;
     InvalidRecord = 87, "INVALID_RECORD", false;
     UnstableOffsetCommit = 88, "UNSTABLE_OFFSET_COMMIT", true;
     ThrottlingQuotaExceeded = 89, "THROTTLING_QUOTA_EXCEEDED", true;
@@ -121,10 +134,15 @@ error_codes! {
     FetchSessionTopicIdError = 106, "FETCH_SESSION_TOPIC_ID_ERROR", true;
     IneligibleReplica = 107, "INELIGIBLE_REPLICA", false;
     NewLeaderElected = 108, "NEW_LEADER_ELECTED", false;
+    FencedMemberEpoch = 110, "FENCED_MEMBER_EPOCH", false;
+    UnreleasedInstanceId = 111, "UNRELEASED_INSTANCE_ID", true;
+    UnsupportedAssignor = 112, "UNSUPPORTED_ASSIGNOR", false;
+    StaleMemberEpoch = 113, "STALE_MEMBER_EPOCH", false;
     MismatchedEndpointType = 114, "MISMATCHED_ENDPOINT_TYPE", false;
     UnsupportedEndpointType = 115, "UNSUPPORTED_ENDPOINT_TYPE", false;
     UnknownControllerId = 116, "UNKNOWN_CONTROLLER_ID", false;
     InvalidRegistration = 119, "INVALID_REGISTRATION", false;
+    InvalidRegularExpression = 128, "INVALID_REGULAR_EXPRESSION", false;
     RebootstrapRequired = 129, "REBOOTSTRAP_REQUIRED", false;
 }
 

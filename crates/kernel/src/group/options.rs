@@ -1,0 +1,39 @@
+//! What bounds groups: Kafka's settings.
+
+use std::time::Duration;
+
+/// The settings of a coordinator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupOptions {
+    /// Shortest session that a member may ask for.
+    pub min_session_timeout: Duration,
+    /// Longest session that a member may ask for.
+    pub max_session_timeout: Duration,
+    /// How long a group that was empty waits for more members before its first generation.
+    pub initial_rebalance_delay: Duration,
+    /// Most members of one group, those included that have an id but have not joined.
+    pub max_size: usize,
+    /// How long offsets outlive their group, in milliseconds of wall time.
+    pub retention_ms: i64,
+    /// How long an answer waits for its record before it says so; the record may be committed later.
+    pub commit_timeout: Duration,
+    /// Most offsets of one group: one for each partition of a large cluster.
+    pub max_offsets: usize,
+    /// Most groups of one partition of `__consumer_offsets`.
+    pub max_groups: usize,
+}
+
+impl Default for GroupOptions {
+    fn default() -> Self {
+        Self {
+            min_session_timeout: Duration::from_secs(6),
+            max_session_timeout: Duration::from_mins(30),
+            initial_rebalance_delay: Duration::from_secs(3),
+            max_size: 5_000,
+            retention_ms: 7 * 24 * 3_600_000,
+            commit_timeout: Duration::from_secs(5),
+            max_offsets: 200_000,
+            max_groups: 50_000,
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Groups by example; the simulator runs them at random.
+
+mod expiry;
+mod joining;
+mod offsets;
+mod rewriting;
+mod rig;
+mod statics;

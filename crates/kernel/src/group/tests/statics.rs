@@ -1,0 +1,87 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_model::ErrorCode;
+
+use super::super::{JoinRequest, LeavingMember, MemberId};
+use super::rig::{Rig, text};
+
+fn named(rig: &mut Rig, name: &str, member: Option<&MemberId>) -> JoinRequest {
+    let mut request = rig.request(member);
+    request.instance = Some(text(name));
+    request
+}
+
+/// A stable group of one static member.
+fn settled(rig: &mut Rig) -> MemberId {
+    let request = named(rig, "static", None);
+    let ticket = rig.join(request);
+    rig.pass(Duration::from_secs(7));
+    let id = Arc::clone(&rig.joined(ticket).member);
+    rig.sync(&id, 1, &[(&id, "all")]);
+    id
+}
+
+#[test]
+fn a_static_member_that_restarts_makes_no_rebalance_and_fences_its_former_self() {
+    let mut rig = Rig::new();
+    let before = settled(&mut rig);
+    let request = named(&mut rig, "static", None);
+    let ticket = rig.join(request);
+    let answer = rig.joined(ticket).clone();
+    assert_eq!((answer.code, answer.generation), (ErrorCode::None, 1));
+    assert!(answer.skip_assignment);
+    assert_ne!(answer.member, before);
+    let sync = rig.sync(&answer.member, 1, &[]);
+    assert_eq!(&*rig.synced(sync).assignment, b"all");
+    let group = Rig::group();
+    let code = rig
+        .shard
+        .heartbeat(rig.now, &group, &before, Some("static"), 1);
+    assert_eq!(code, ErrorCode::FencedInstanceId);
+    // The log knows the new id.
+    rig.fail_over();
+    assert_eq!(rig.heartbeat(&answer.member, 1), ErrorCode::None);
+}
+
+#[test]
+fn an_older_client_that_led_is_told_that_its_former_self_does() {
+    let mut rig = Rig::new();
+    let before = settled(&mut rig);
+    let mut request = named(&mut rig, "static", None);
+    request.skips_assignment = false;
+    let ticket = rig.join(request);
+    let answer = rig.joined(ticket);
+    assert_eq!((&answer.leader, answer.members.len()), (&before, 0));
+}
+
+#[test]
+fn a_static_member_with_other_topics_makes_a_rebalance_only_if_the_protocol_changes() {
+    let mut rig = Rig::new();
+    settled(&mut rig);
+    let mut request = named(&mut rig, "static", None);
+    request.protocols = vec![super::rig::protocol("sticky", &["orders"])];
+    // Alone in its group, it could not be refused; but it is a member already.
+    let ticket = rig.join(request);
+    assert_eq!(
+        rig.joined(ticket).code,
+        ErrorCode::InconsistentGroupProtocol
+    );
+}
+
+#[test]
+fn a_static_member_leaves_by_its_name() {
+    let mut rig = Rig::new();
+    settled(&mut rig);
+    let leaving = [LeavingMember {
+        member: text(""),
+        instance: Some(text("static")),
+    }];
+    let mut effects = super::super::Effects::default();
+    let answer = rig
+        .shard
+        .leave(rig.now, &Rig::group(), &leaving, &mut effects);
+    rig.settle(effects);
+    assert_eq!(answer.members, [ErrorCode::None]);
+    assert!(rig.shard.describe("g").unwrap().members.is_empty());
+}
