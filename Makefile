@@ -63,6 +63,7 @@ test-versions: needs ## Roll the version before to this one and back, with real 
 
 sim: ## Simulate the cluster and the operator with faults; SEEDS=N runs N of each
 	$(CARGO_WITH) cargo run --release --locked --package holdfast-sim --bin holdfast-sim -- $(SEEDS)
+	$(CARGO_WITH) cargo run --release --locked --package holdfast-sim --bin holdfast-group-sim -- $(SEEDS)
 	$(CARGO_WITH) cargo run --release --locked --package holdfast-operator-sim \
 		--bin holdfast-operator-sim -- $(SEEDS)
 

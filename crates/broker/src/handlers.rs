@@ -9,13 +9,17 @@ pub mod delete_records;
 pub mod delete_topics;
 pub mod describe_cluster;
 pub mod describe_configs;
+pub mod describe_log_dirs;
+pub mod describe_producers;
 pub mod describe_quorum;
 pub mod describe_topic_partitions;
 mod failure;
 pub mod fetch;
 pub mod find_coordinator;
+pub mod groups;
 pub mod incremental_alter_configs;
 pub mod init_producer_id;
+pub mod list_config_resources;
 pub mod list_offsets;
 mod locate;
 pub mod metadata;
@@ -33,7 +37,7 @@ mod wait;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use holdfast_wire::messages::{RequestKind, ResponseKind};
+use holdfast_wire::messages::{ListPartitionReassignmentsResponse, RequestKind, ResponseKind};
 
 use crate::state::BrokerState;
 
@@ -54,15 +58,6 @@ pub struct RequestContext {
 
 /// The name of the cluster as a resource, Kafka's own.
 pub const CLUSTER: &str = "kafka-cluster";
-
-/// Whether a topic belongs to the brokers: consumers that subscribe by pattern skip such topics.
-/// Kafka's three, and none besides: others may begin with two underscores too.
-fn is_internal(topic: &str) -> bool {
-    matches!(
-        topic,
-        "__consumer_offsets" | "__transaction_state" | "__share_group_state"
-    )
-}
 
 /// What a principal wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,16 +133,19 @@ pub async fn dispatch(
         RequestKind::OffsetForLeaderEpoch(request) => ResponseKind::OffsetForLeaderEpoch(
             offset_for_leader_epoch::handle(broker, context, request),
         ),
-        RequestKind::FindCoordinator(request) => {
-            ResponseKind::FindCoordinator(find_coordinator::handle(context, version, request))
-        }
+        RequestKind::FindCoordinator(request) => ResponseKind::FindCoordinator(
+            find_coordinator::handle(broker, context, version, request).await,
+        ),
         RequestKind::InitProducerId(request) => {
             ResponseKind::InitProducerId(init_producer_id::handle(broker, context, request).await)
         }
         RequestKind::DeleteRecords(request) => {
             ResponseKind::DeleteRecords(delete_records::handle(broker, context, request).await)
         }
-        other => return administer(broker, context, version, other).await,
+        other => match groups::dispatch(broker, context, version, other).await {
+            Ok(answer) => answer,
+            Err(other) => return administer(broker, context, version, other).await,
+        },
     })
 }
 
@@ -185,6 +183,31 @@ async fn administer(
         ),
         RequestKind::DescribeTopicPartitions(request) => ResponseKind::DescribeTopicPartitions(
             describe_topic_partitions::handle(broker, context, &request),
+        ),
+        other => return show(broker, context, version, other),
+    })
+}
+
+/// Serves the APIs that show what this broker knows, and wait for nobody.
+fn show(
+    broker: &Arc<BrokerState>,
+    context: &RequestContext,
+    version: i16,
+    request: RequestKind,
+) -> Result<ResponseKind, String> {
+    Ok(match request {
+        RequestKind::DescribeLogDirs(request) => ResponseKind::DescribeLogDirs(
+            describe_log_dirs::handle(broker, context, version, &request),
+        ),
+        RequestKind::DescribeProducers(request) => {
+            ResponseKind::DescribeProducers(describe_producers::handle(broker, context, request))
+        }
+        RequestKind::ListConfigResources(request) => ResponseKind::ListConfigResources(
+            list_config_resources::handle(broker, context, version, &request),
+        ),
+        // Replicas are not moved yet, so none is being moved.
+        RequestKind::ListPartitionReassignments(_) => ResponseKind::ListPartitionReassignments(
+            ListPartitionReassignmentsResponse::default().with_error_message(None),
         ),
         _ => return Err("this API is not served".to_owned()),
     })

@@ -13,6 +13,8 @@ pub mod admin;
 pub mod admission;
 pub mod answer_memory;
 pub mod controller;
+pub mod coordinator;
+mod disk_read;
 pub mod environment;
 #[cfg(test)]
 mod golden;

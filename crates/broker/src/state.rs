@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::answer_memory::AnswerMemory;
 use crate::controller::ControllerClient;
+use crate::coordinator::Offices;
 use crate::environment::Environment;
 use crate::handlers::fetch::FetchSessions;
 use crate::partition::Partition;
@@ -47,6 +48,8 @@ pub struct BrokerState {
     pub budget: MemoryBudget,
     /// How large answers are lately.
     pub answer_memory: AnswerMemory,
+    /// The coordinators of groups here.
+    pub offices: Offices,
     /// Incremental fetch sessions.
     pub fetch_sessions: FetchSessions,
     /// Producer ids that were allotted to this broker and not handed out: (next, end).

@@ -47,4 +47,6 @@ pub struct Work {
     pub rebuild: Wanted,
     /// Damage, a refusal or a slow disk was found: give leadership away.
     pub resign: Wanted,
+    /// A partition of the brokers' own topics changed its role: its coordinator comes or goes.
+    pub roles: Wanted,
 }

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    certificates, cluster, completion, config, consume, dev, format, permit, plan, produce,
+    certificates, cluster, completion, config, consume, dev, format, group, permit, plan, produce,
     recover, serve, topic,
 };
 use crate::exit;
@@ -33,6 +33,9 @@ pub(crate) enum Command {
     /// Create, list, describe, change and delete topics
     #[command(subcommand)]
     Topic(topic::Topic),
+    /// List, describe and delete consumer groups, and move their offsets
+    #[command(subcommand)]
+    Group(group::Group),
     /// Write the lines of standard input to a topic as records
     Produce(produce::Produce),
     /// Print the records of a topic

@@ -13,6 +13,7 @@ pub(crate) mod consume;
 pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod format;
+pub(crate) mod group;
 pub(crate) mod permit;
 pub(crate) mod plan;
 pub(crate) mod produce;
@@ -28,6 +29,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Format(format) => format::run(format, &reach)?,
         Command::Dev(dev) => return dev::run(dev, &reach),
         Command::Topic(topic) => block_on(topic::run(topic, &reach))?,
+        Command::Group(group) => block_on(group::run(group, &reach))?,
         Command::Produce(produce) => return block_on(produce::run(produce, &reach)),
         Command::Consume(consume) => block_on(consume::run(consume, &reach))?,
         Command::Config(config) => match config {

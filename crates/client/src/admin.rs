@@ -1,4 +1,4 @@
-//! Admin calls: topics, settings, offsets, and the state of cluster and quorum.
+//! Admin calls: topics, settings, offsets, groups, and the state of cluster and quorum.
 //!
 //! A call that changes something is tried again after a lost connection, so its first try may have
 //! had its effect: creating then reports that the topic exists, deleting that it does not.
@@ -11,11 +11,13 @@ use crate::{Client, Error};
 
 mod cluster;
 mod configs;
+mod groups;
 mod offsets;
 mod topics;
 
 pub use cluster::{ClusterDescription, DescribedBroker, QuorumDescription, QuorumReplica};
 pub use configs::{ConfigChange, ConfigEntry, Resource};
+pub use groups::{GroupDescription, GroupMember, GroupOffset, ListedGroup};
 pub use offsets::OffsetAt;
 pub use topics::NewTopic;
 

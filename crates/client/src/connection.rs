@@ -137,9 +137,21 @@ impl Connection {
     /// Of the connection, the protocol, or time; the connection is of no use after the first and
     /// the last.
     pub async fn call<R: Request>(&self, body: &R) -> Result<R::Response, Error> {
+        self.call_within(body, self.request_timeout).await
+    }
+
+    /// As [`call`](Self::call), with a time of its own: a group may be long in coming together.
+    ///
+    /// # Errors
+    /// Of the connection, time, or the answer's form.
+    pub async fn call_within<R: Request>(
+        &self,
+        body: &R,
+        limit: Duration,
+    ) -> Result<R::Response, Error> {
         let api = api_of::<R>(&self.address)?;
         let version = self.version(api)?;
-        self.call_version(api, version, body).await
+        self.call_version(api, version, body, limit).await
     }
 
     /// Sends a request that the broker does not answer: a produce with acks=0.
@@ -151,7 +163,8 @@ impl Connection {
         let version = self.version(api)?;
         let id = self.next_id();
         let frame = self.encode(api, version, id, body)?;
-        self.timed(api, self.write(&frame)).await
+        let limit = self.request_timeout;
+        self.timed(api, limit, self.write(&frame)).await
     }
 
     async fn negotiate(&self) -> Result<BTreeMap<i16, Versions>, Error> {
@@ -162,11 +175,15 @@ impl Connection {
         let highest = *api.served().end();
         // A broker that does not know the version answers with error 35 in version 0, which reads
         // as garbage or as that error in ours: version 0, which all know, settles it.
-        let answer: Result<ApiVersionsResponse, Error> =
-            self.call_version(api, highest, &body).await;
+        let answer: Result<ApiVersionsResponse, Error> = self
+            .call_version(api, highest, &body, self.request_timeout)
+            .await;
         let answer = match answer {
             Ok(answer) if answer.error_code == 0 => answer,
-            Ok(_) | Err(Error::Protocol { .. }) => self.call_version(api, 0, &body).await?,
+            Ok(_) | Err(Error::Protocol { .. }) => {
+                let limit = self.request_timeout;
+                self.call_version(api, 0, &body, limit).await?
+            }
             Err(error) => return Err(error),
         };
         Error::check(answer.error_code, None, || {
@@ -183,6 +200,7 @@ impl Connection {
         api: Api,
         version: i16,
         body: &R,
+        limit: Duration,
     ) -> Result<R::Response, Error> {
         let _slot = self
             .slots
@@ -191,7 +209,7 @@ impl Connection {
             .map_err(|_closed| self.closed())?;
         let id = self.next_id();
         let frame = self.encode(api, version, id, body)?;
-        let answer = self.timed(api, self.exchange(id, &frame)).await?;
+        let answer = self.timed(api, limit, self.exchange(id, &frame)).await?;
         self.decode::<R::Response>(api, version, answer)
     }
 
@@ -200,9 +218,9 @@ impl Connection {
     async fn timed<T>(
         &self,
         api: Api,
+        limit: Duration,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let limit = self.request_timeout;
         match tokio::time::timeout(limit, work).await {
             Ok(result) => result,
             Err(_elapsed) => {

@@ -18,6 +18,7 @@ mod client;
 mod connection;
 mod consumer;
 mod error;
+mod group;
 mod metadata;
 #[cfg(test)]
 #[path = "../../../fuzz/src/mutate.rs"]
@@ -29,6 +30,7 @@ pub use client::{Client, Options};
 pub use connection::Connection;
 pub use consumer::{ConsumedRecord, Consumer, ConsumerOptions, Start};
 pub use error::Error;
+pub use group::GroupConsumer;
 pub use metadata::{Broker, Cluster, Partition, Topic};
 pub use producer::{
     Acks, Delivery, Outcome, ProduceRecord, Producer, ProducerOptions, ProducerService,

@@ -4,6 +4,7 @@ mod keys;
 
 use std::collections::BTreeMap;
 
+use holdfast_model::internal_topic::CONSUMER_OFFSETS;
 use holdfast_model::{CleanupPolicy, CompressionType, TimestampType, TopicConfig};
 
 pub use keys::{ConfigKind, TOPIC_KEYS, TopicKey, topic_key};
@@ -36,6 +37,34 @@ pub fn check(key: &str, value: &str) -> Result<(), Error> {
     })
 }
 
+/// What `cleanup.policy` is for the brokers' own topic: its coordinators keep the newest record of
+/// each key, by rewriting it, and nothing else may remove records.
+pub const COMPACT: &str = "compact";
+
+/// The settings with which `__consumer_offsets` is made. A broker that does not know the policy
+/// falls back to deletion, which the two limits keep from deleting.
+pub const CONSUMER_OFFSETS_CONFIGS: &[(&str, &str)] = &[
+    (CLEANUP_POLICY, COMPACT),
+    ("retention.bytes", "-1"),
+    ("retention.ms", "-1"),
+    ("segment.bytes", "104857600"),
+];
+
+pub(crate) const CLEANUP_POLICY: &str = "cleanup.policy";
+
+/// Checks one setting of a topic that may be the brokers' own.
+pub fn check_of(topic: &str, key: &str, value: &str) -> Result<(), Error> {
+    match (topic, key) {
+        (CONSUMER_OFFSETS, CLEANUP_POLICY) if value == COMPACT => Ok(()),
+        (CONSUMER_OFFSETS, CLEANUP_POLICY) => Err(Error::Invalid {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            reason: "the offsets of groups are in it: only compact is possible".to_owned(),
+        }),
+        _ => check(key, value),
+    }
+}
+
 /// The value of a key: the topic's own, else the cluster's under the broker's name for it, else the
 /// default.
 pub fn value_of<'a>(
@@ -66,8 +95,12 @@ pub fn resolve(
         })
     };
     let number = |name: &str| text(name).parse::<i64>().unwrap_or(0);
+    let compacts = topic
+        .get(CLEANUP_POLICY)
+        .is_some_and(|policy| policy == COMPACT);
     TopicConfig {
-        cleanup_policy: match text("cleanup.policy") {
+        cleanup_policy: match text(CLEANUP_POLICY) {
+            _ if compacts => CleanupPolicy::Keep,
             "" => CleanupPolicy::Keep,
             _ => CleanupPolicy::Delete,
         },
@@ -145,6 +178,19 @@ mod tests {
         ] {
             assert!(check(key, value).is_err(), "{key}={value}");
         }
+    }
+
+    #[test]
+    fn nothing_but_its_coordinators_removes_records_of_the_offsets_topic() {
+        let own: BTreeMap<String, String> = map(CONSUMER_OFFSETS_CONFIGS);
+        for (key, value) in &own {
+            assert_eq!(check_of(CONSUMER_OFFSETS, key, value), Ok(()), "{key}");
+        }
+        assert!(check_of(CONSUMER_OFFSETS, CLEANUP_POLICY, "delete").is_err());
+        assert!(check_of("orders", CLEANUP_POLICY, COMPACT).is_err());
+        let config = resolve(&own, &map(&[("log.cleanup.policy", "delete")]));
+        assert_eq!(config.cleanup_policy, CleanupPolicy::Keep);
+        assert_eq!((config.retention_ms, config.retention_bytes), (-1, -1));
     }
 
     #[test]

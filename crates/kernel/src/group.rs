@@ -22,6 +22,7 @@ mod offsets;
 mod options;
 mod planted;
 mod record;
+mod rewriting;
 mod shard;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ pub use offsets::{CommitRequest, OffsetRow, OffsetTable};
 pub use options::GroupOptions;
 pub use planted::Planted;
 pub use record::{CommittedOffset, GroupValue, Record, StoredMember};
+pub use rewriting::{REWRITING_FLOOR, Rewriting};
 pub use shard::{Cursor, Shard};
 
 /// What the consumers of Kafka's own protocol call it; only such groups have topics that the

@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub mod clock;
 pub mod error_code;
 pub mod identity;
+pub mod internal_topic;
 pub mod invariant;
 pub mod limits;
 pub mod log_types;

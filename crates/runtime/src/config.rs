@@ -18,6 +18,7 @@ mod effective;
 mod endpoint;
 mod error;
 mod explain;
+mod groups;
 pub mod keys;
 mod listener;
 mod load;
@@ -34,6 +35,7 @@ pub use effective::{EffectiveKey, ValueKind};
 pub use endpoint::HostPort;
 pub use error::Error;
 pub use explain::{Explanation, Verdict, explain};
+pub use groups::Groups;
 pub use listener::{Listener, Protocol};
 pub use load::{Loaded, Notice, Sources};
 
@@ -87,6 +89,8 @@ pub struct Config {
     pub retention_check_interval_ms: u64,
     /// Failure detection and leadership.
     pub replication: Replication,
+    /// Consumer groups.
+    pub groups: Groups,
 }
 
 /// The listener for people and operators: gRPC over mutual TLS. Served if all three files are named.
@@ -232,6 +236,7 @@ impl Default for Config {
                 preferred_leaders: true,
                 preferred_leader_interval_s: 5,
             },
+            groups: Groups::default(),
         }
     }
 }

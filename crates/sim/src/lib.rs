@@ -14,6 +14,7 @@ pub mod context;
 pub mod disk;
 pub mod event;
 pub mod fault;
+pub mod groups;
 pub mod message;
 pub mod network;
 pub mod node;

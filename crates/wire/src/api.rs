@@ -7,7 +7,7 @@ use kafka_protocol::messages::ApiKey;
 macro_rules! apis {
     ($($(#[$doc:meta])* $name:ident = $key:literal,
         advertised $low:literal..=$high:literal, served from $served:literal,
-        flexible from $flexible:literal;)*) => {
+        flexible from $flexible:expr;)*) => {
         /// An API of Kafka's protocol that we answer.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(i16)]
@@ -74,8 +74,24 @@ apis! {
     ListOffsets = 2, advertised 1..=10, served from 1, flexible from 6;
     /// Describes topics and brokers.
     Metadata = 3, advertised 0..=13, served from 0, flexible from 9;
+    /// Commits how far a group has read.
+    OffsetCommit = 8, advertised 2..=9, served from 2, flexible from 8;
+    /// Tells how far a group has read.
+    OffsetFetch = 9, advertised 1..=9, served from 1, flexible from 6;
     /// Finds the coordinator of a group or a transaction.
     FindCoordinator = 10, advertised 0..=6, served from 0, flexible from 3;
+    /// Joins a group.
+    JoinGroup = 11, advertised 0..=9, served from 0, flexible from 6;
+    /// Says that a member of a group lives.
+    Heartbeat = 12, advertised 0..=4, served from 0, flexible from 4;
+    /// Leaves a group.
+    LeaveGroup = 13, advertised 0..=5, served from 0, flexible from 4;
+    /// Asks for a member's assignment; the leader brings everybody's.
+    SyncGroup = 14, advertised 0..=5, served from 0, flexible from 4;
+    /// Describes groups.
+    DescribeGroups = 15, advertised 0..=6, served from 0, flexible from 5;
+    /// Lists the groups of this broker.
+    ListGroups = 16, advertised 0..=5, served from 0, flexible from 3;
     /// Says what we answer.
     ApiVersions = 18, advertised 0..=4, served from 0, flexible from 3;
     /// Creates topics.
@@ -92,14 +108,26 @@ apis! {
     DescribeConfigs = 32, advertised 1..=4, served from 1, flexible from 4;
     /// Replaces settings.
     AlterConfigs = 33, advertised 0..=2, served from 0, flexible from 2;
+    /// Tells what is on the disks.
+    DescribeLogDirs = 35, advertised 1..=4, served from 1, flexible from 2;
     /// Adds partitions to topics.
     CreatePartitions = 37, advertised 0..=3, served from 0, flexible from 2;
+    /// Deletes groups.
+    DeleteGroups = 42, advertised 0..=2, served from 0, flexible from 2;
     /// Changes single settings.
     IncrementalAlterConfigs = 44, advertised 0..=1, served from 0, flexible from 1;
+    /// Lists the partitions whose replicas are being moved.
+    ListPartitionReassignments = 46, advertised 0..=0, served from 0, flexible from 0;
+    /// Deletes offsets of a group.
+    OffsetDelete = 47, advertised 0..=0, served from 0, flexible from i16::MAX;
     /// Describes the metadata quorum.
     DescribeQuorum = 55, advertised 0..=2, served from 0, flexible from 0;
     /// Describes the brokers.
     DescribeCluster = 60, advertised 0..=2, served from 0, flexible from 0;
+    /// Tells which producers partitions remember.
+    DescribeProducers = 61, advertised 0..=0, served from 0, flexible from 0;
+    /// Lists what has settings.
+    ListConfigResources = 74, advertised 0..=1, served from 0, flexible from 0;
     /// Describes the partitions of topics, page by page.
     DescribeTopicPartitions = 75, advertised 0..=0, served from 0, flexible from 0;
 }
@@ -189,13 +217,22 @@ mod tests {
 
     #[test]
     fn the_versions_are_those_of_kafka_4_4() {
-        // Key, lowest, highest; the message crate ends earlier for ListOffsets and ApiVersions.
+        // Key, lowest, highest; the message crate ends earlier for ListOffsets, OffsetCommit,
+        // OffsetFetch, ApiVersions, DescribeLogDirs and DeleteGroups.
         let kafka = [
             (0, 0, 13),
             (1, 4, 18),
             (2, 1, 10),
             (3, 0, 13),
+            (8, 2, 9),
+            (9, 1, 9),
             (10, 0, 6),
+            (11, 0, 9),
+            (12, 0, 4),
+            (13, 0, 5),
+            (14, 0, 5),
+            (15, 0, 6),
+            (16, 0, 5),
             (18, 0, 4),
             (19, 2, 7),
             (20, 1, 6),
@@ -204,10 +241,16 @@ mod tests {
             (23, 2, 4),
             (32, 1, 4),
             (33, 0, 2),
+            (35, 1, 4),
             (37, 0, 3),
+            (42, 0, 2),
             (44, 0, 1),
+            (46, 0, 0),
+            (47, 0, 0),
             (55, 0, 2),
             (60, 0, 2),
+            (61, 0, 0),
+            (74, 0, 1),
             (75, 0, 0),
         ];
         let mut ours: Vec<_> = Api::ALL
@@ -241,6 +284,11 @@ mod tests {
             (Api::CreateTopics, 3),
             (Api::ApiVersions, 2),
             (Api::FindCoordinator, 2),
+            (Api::OffsetFetch, 4),
+            (Api::OffsetCommit, 5),
+            (Api::JoinGroup, 5),
+            (Api::JoinGroup, 0),
+            (Api::LeaveGroup, 1),
         ] {
             assert!(api.serves(version), "{api} {version}");
         }

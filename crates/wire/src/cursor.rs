@@ -2,20 +2,23 @@
 
 /// A position in a slice; each read returns `None` when the bytes end too early.
 #[derive(Clone, Debug)]
-pub(crate) struct Cursor<'a> {
+pub struct Cursor<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    /// A position at the beginning.
+    pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
-    pub(crate) fn remaining(&self) -> usize {
+    /// How many bytes are left.
+    pub fn remaining(&self) -> usize {
         self.rest.len()
     }
 
-    pub(crate) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+    /// The next bytes.
+    pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (head, tail) = self.rest.split_at_checked(count)?;
         self.rest = tail;
         Some(head)
@@ -27,33 +30,39 @@ impl<'a> Cursor<'a> {
         Some(*head)
     }
 
-    pub(crate) fn u8(&mut self) -> Option<u8> {
+    /// A byte.
+    pub fn u8(&mut self) -> Option<u8> {
         self.array::<1>().map(|[byte]| byte)
     }
 
-    pub(crate) fn i8(&mut self) -> Option<i8> {
+    /// A signed byte.
+    pub fn i8(&mut self) -> Option<i8> {
         self.array().map(i8::from_be_bytes)
     }
 
-    pub(crate) fn i16(&mut self) -> Option<i16> {
+    /// Two bytes, the highest first.
+    pub fn i16(&mut self) -> Option<i16> {
         self.array().map(i16::from_be_bytes)
     }
 
-    pub(crate) fn i32(&mut self) -> Option<i32> {
+    /// Four bytes, the highest first.
+    pub fn i32(&mut self) -> Option<i32> {
         self.array().map(i32::from_be_bytes)
     }
 
-    pub(crate) fn u32(&mut self) -> Option<u32> {
+    /// Four bytes without a sign.
+    pub fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_be_bytes)
     }
 
-    pub(crate) fn i64(&mut self) -> Option<i64> {
+    /// Eight bytes, the highest first.
+    pub fn i64(&mut self) -> Option<i64> {
         self.array().map(i64::from_be_bytes)
     }
 
     /// The unsigned varint of control messages, read exactly as the message crate reads it (it
     /// stops after five bytes and drops bits beyond 32), so that both agree on every length.
-    pub(crate) fn unsigned_varint(&mut self) -> Option<u32> {
+    pub fn unsigned_varint(&mut self) -> Option<u32> {
         let mut value = 0u32;
         for shift in [0u32, 7, 14, 21, 28] {
             let byte = self.u8()?;
@@ -66,13 +75,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// The zigzag varint of records: at most five bytes, at most 32 bits.
-    pub(crate) fn varint(&mut self) -> Option<i32> {
+    pub fn varint(&mut self) -> Option<i32> {
         let value = self.varlong()?;
         i32::try_from(value).ok()
     }
 
     /// The zigzag varlong of records: at most ten bytes, at most 64 bits.
-    pub(crate) fn varlong(&mut self) -> Option<i64> {
+    pub fn varlong(&mut self) -> Option<i64> {
         let mut value = 0u64;
         for index in 0..10u32 {
             let byte = self.u8()?;

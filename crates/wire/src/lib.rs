@@ -16,7 +16,7 @@ pub mod api;
 pub mod batch;
 pub mod build;
 pub mod codec;
-mod cursor;
+pub mod cursor;
 pub mod fetch_response;
 pub mod frame;
 pub mod murmur2;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_model::internal_topic::is_internal;
 use holdfast_model::{ErrorCode, Monotonic, Offset};
 use holdfast_wire::messages::delete_records_request::DeleteRecordsTopic;
 use holdfast_wire::messages::delete_records_response::{
@@ -75,6 +76,9 @@ fn begin(
     let begun = topic.partitions.iter().map(|asked| {
         if !allowed {
             return Deletion::Failed(ErrorCode::TopicAuthorizationFailed);
+        }
+        if is_internal(&topic.name) {
+            return Deletion::Failed(ErrorCode::PolicyViolation);
         }
         if twice.contains(&asked.partition_index) {
             return Deletion::Failed(ErrorCode::InvalidRequest);

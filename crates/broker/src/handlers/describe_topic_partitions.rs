@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use holdfast_kernel::controller::is_topic_name;
 use holdfast_kernel::image::{ClusterImage, PartitionRecord, TopicRecord};
+use holdfast_model::internal_topic::is_internal;
 use holdfast_model::{BrokerId, ErrorCode};
 use holdfast_wire::messages::describe_topic_partitions_response::{
     Cursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
@@ -136,7 +137,7 @@ impl Page<'_> {
         DescribeTopicPartitionsResponseTopic::default()
             .with_name(Some(topic_name(&topic.name)))
             .with_topic_id(topic.id.0)
-            .with_is_internal(super::is_internal(&topic.name))
+            .with_is_internal(is_internal(&topic.name))
             .with_topic_authorized_operations(ALL_OPERATIONS)
             .with_partitions(
                 shown

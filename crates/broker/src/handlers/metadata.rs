@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use holdfast_kernel::controller::{Command, NewTopic, Outcome, is_topic_name};
 use holdfast_kernel::image::{ClusterImage, PartitionRecord, TopicRecord};
+use holdfast_model::internal_topic::is_internal;
 use holdfast_model::{ErrorCode, TopicId};
 use holdfast_wire::StrBytes;
 use holdfast_wire::messages::metadata_request::MetadataRequestTopic;
@@ -14,7 +15,7 @@ use holdfast_wire::messages::metadata_response::{
 use holdfast_wire::messages::{BrokerId, MetadataRequest, MetadataResponse, TopicName};
 use uuid::Uuid;
 
-use super::{Operation, RequestContext, describe_cluster, describe_topic_partitions, is_internal};
+use super::{Operation, RequestContext, describe_cluster, describe_topic_partitions};
 use crate::state::{BrokerState, shown_leader};
 
 /// Topics that one request creates by naming them; a client that names more asks again.

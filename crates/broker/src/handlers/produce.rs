@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use holdfast_model::internal_topic::is_internal;
 use holdfast_model::{ErrorCode, TimestampType, TopicConfig, TopicId, TopicPartition};
 use holdfast_store::Op;
 use holdfast_wire::messages::produce_request::TopicProduceData;
@@ -179,6 +180,9 @@ fn topic_of(
     };
     if !context.authorize(Operation::Write, &record.name) {
         return Err(ErrorCode::TopicAuthorizationFailed);
+    }
+    if is_internal(&record.name) {
+        return Err(ErrorCode::InvalidTopicException);
     }
     Ok(record.id)
 }

@@ -1,6 +1,7 @@
 //! The handlers behind a real broker: a cluster of one, asked over its socket.
 
 mod every_version;
+mod groups;
 mod one_broker;
 
 use holdfast_model::ErrorCode;
@@ -8,6 +9,8 @@ use holdfast_wire::messages::create_topics_request::{CreatableTopic, CreatableTo
 use holdfast_wire::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use holdfast_wire::messages::delete_topics_request::DeleteTopicState;
 use holdfast_wire::messages::describe_configs_request::DescribeConfigsResource;
+use holdfast_wire::messages::describe_log_dirs_request::DescribableLogDirTopic;
+use holdfast_wire::messages::describe_producers_request as producers_request;
 use holdfast_wire::messages::describe_quorum_request as quorum_request;
 use holdfast_wire::messages::incremental_alter_configs_request as alter_request;
 use holdfast_wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -16,10 +19,11 @@ use holdfast_wire::messages::offset_for_leader_epoch_request::{
 };
 use holdfast_wire::messages::{
     BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest,
-    DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeQuorumRequest,
-    DescribeTopicPartitionsRequest, FindCoordinatorRequest, IncrementalAlterConfigsRequest,
-    InitProducerIdRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest,
-    create_partitions_request::CreatePartitionsTopic,
+    DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeLogDirsRequest,
+    DescribeProducersRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
+    FindCoordinatorRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
+    ListConfigResourcesRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
+    OffsetForLeaderEpochRequest, create_partitions_request::CreatePartitionsTopic,
     describe_topic_partitions_request::TopicRequest,
 };
 
@@ -45,7 +49,9 @@ async fn a_broker_answers_every_api() {
     epochs(&mut broker).await;
     deleted_records(&mut broker).await;
     settings(&mut broker).await;
+    groups::lives(&mut broker).await;
     cluster(&mut broker).await;
+    disks_and_producers(&mut broker).await;
     pages_and_growth(&mut broker).await;
 
     let state = DeleteTopicState::default()
@@ -125,8 +131,10 @@ async fn producers(broker: &mut OneBroker) {
     for version in 1..=4 {
         assert_eq!(broker.ask(version, &request).await.error_code, 0);
     }
-    let group = FindCoordinatorRequest::default().with_key(text("g"));
-    let answer = broker.ask(2, &group).await;
+    let transaction = FindCoordinatorRequest::default()
+        .with_key(text("t"))
+        .with_key_type(1);
+    let answer = broker.ask(2, &transaction).await;
     assert_eq!(answer.error_code, ErrorCode::CoordinatorNotAvailable.code());
 }
 
@@ -320,6 +328,48 @@ async fn cluster(broker: &mut OneBroker) {
         );
         assert!(row.high_watermark > 0 && row.leader_epoch > 0);
     }
+}
+
+async fn disks_and_producers(broker: &mut OneBroker) {
+    let all = DescribeLogDirsRequest::default().with_topics(None);
+    for version in 1..=4 {
+        let answer = broker.ask(version, &all).await;
+        let disk = &answer.results[0];
+        let topic = disk.topics.iter().find(|topic| &*topic.name.0 == TOPIC);
+        assert_eq!(topic.unwrap().partitions.len(), 2, "v{version}");
+        assert_eq!(disk.total_bytes > 0, version >= 4);
+    }
+    let asked = DescribableLogDirTopic::default()
+        .with_topic(topic_name(TOPIC))
+        .with_partitions(vec![1, 77]);
+    let some = DescribeLogDirsRequest::default().with_topics(Some(vec![asked]));
+    let answer = broker.ask(4, &some).await;
+    let rows = &answer.results[0].topics[0].partitions;
+    assert_eq!((rows.len(), rows[0].partition_index), (1, 1));
+
+    let asked = producers_request::TopicRequest::default()
+        .with_name(topic_name(TOPIC))
+        .with_partition_indexes(vec![0, 77]);
+    let request = DescribeProducersRequest::default().with_topics(vec![asked]);
+    let answer = broker.ask(0, &request).await;
+    let rows = &answer.topics[0].partitions;
+    let codes: Vec<i16> = rows.iter().map(|row| row.error_code).collect();
+    assert_eq!(codes, [0, ErrorCode::UnknownTopicOrPartition.code()]);
+    assert!(rows[0].active_producers.is_empty(), "nobody was idempotent");
+
+    let moves = ListPartitionReassignmentsRequest::default().with_topics(None);
+    let answer = broker.ask(0, &moves).await;
+    assert_eq!((answer.error_code, answer.topics.len()), (0, 0));
+
+    let resources = ListConfigResourcesRequest::default();
+    assert!(broker.ask(0, &resources).await.config_resources.is_empty());
+    let answer = broker.ask(1, &resources.with_resource_types(vec![4])).await;
+    let names: Vec<&str> = answer
+        .config_resources
+        .iter()
+        .map(|row| &*row.resource_name)
+        .collect();
+    assert_eq!(names, ["0"]);
 }
 
 async fn pages_and_growth(broker: &mut OneBroker) {

@@ -49,6 +49,29 @@ impl Partition {
         acks: Acks,
         waiter: impl FnOnce(Produced) -> ProduceWaiter,
     ) -> AppendAnswer {
+        self.append_under(None, prepared, permit, acks, waiter)
+    }
+
+    /// A coordinator's batch: only under the leadership under which it was decided, and safe on
+    /// every member of the ISR before the waiter is told.
+    pub fn append_in(
+        &self,
+        epoch: LeaderEpoch,
+        prepared: PreparedBatch,
+        permit: Permit,
+        waiter: impl FnOnce(Produced) -> ProduceWaiter,
+    ) -> AppendAnswer {
+        self.append_under(Some(epoch), prepared, permit, Acks::All, waiter)
+    }
+
+    fn append_under(
+        &self,
+        expected: Option<LeaderEpoch>,
+        prepared: PreparedBatch,
+        permit: Permit,
+        acks: Acks,
+        waiter: impl FnOnce(Produced) -> ProduceWaiter,
+    ) -> AppendAnswer {
         let limits = self.segment_limits();
         let now = self.environment.clock.monotonic();
         let PreparedBatch {
@@ -65,6 +88,9 @@ impl Partition {
             return AppendAnswer::Now(Produced::refused(ErrorCode::NotEnoughReplicas));
         }
         let epoch = leader.epoch();
+        if expected.is_some_and(|expected| expected != epoch) {
+            return AppendAnswer::Now(Produced::refused(ErrorCode::NotLeaderOrFollower));
+        }
         let log_start = leader.log().log_start();
         let (base_offset, last_offset) = match leader.check(&info) {
             SequenceCheck::Refused(code) => return AppendAnswer::Now(Produced::refused(code)),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use holdfast_model::{ErrorCode, Offset};
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Notify, mpsc};
 
 /// What became of one partition's batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +45,26 @@ struct Slots {
     open: usize,
 }
 
-/// One partition's part of a request: finished exactly once, when the batch is safe or lost.
+/// Somebody who waits for a batch: finished exactly once, when the batch is safe or lost.
 #[derive(Debug)]
 pub struct ProduceWaiter {
-    completion: Arc<Completion>,
-    index: usize,
+    target: Target,
     outcome: Produced,
+}
+
+/// Who is told.
+#[derive(Debug)]
+enum Target {
+    /// One partition's part of a request.
+    Request {
+        completion: Arc<Completion>,
+        index: usize,
+    },
+    /// A coordinator. Its channel has room for more batches than it ever has under way.
+    Coordinator {
+        batches: mpsc::Sender<(u64, ErrorCode)>,
+        batch: u64,
+    },
 }
 
 impl Completion {
@@ -82,9 +97,9 @@ impl Completion {
 
     /// A waiter that will set one outcome.
     pub fn waiter(self: &Arc<Self>, index: usize, outcome: Produced) -> ProduceWaiter {
+        let completion = Arc::clone(self);
         ProduceWaiter {
-            completion: Arc::clone(self),
-            index,
+            target: Target::Request { completion, index },
             outcome,
         }
     }
@@ -112,12 +127,34 @@ impl Completion {
 }
 
 impl ProduceWaiter {
+    /// A waiter that tells a coordinator what became of one of its batches.
+    pub fn of_coordinator(
+        batches: mpsc::Sender<(u64, ErrorCode)>,
+        batch: u64,
+        outcome: Produced,
+    ) -> Self {
+        let target = Target::Coordinator { batches, batch };
+        Self { target, outcome }
+    }
+
     /// Answers with the offsets, or with an error.
     pub fn finish(self, code: ErrorCode) {
         let outcome = match code {
             ErrorCode::None => self.outcome,
             _ => Produced::refused(code),
         };
-        self.completion.set(self.index, outcome);
+        match self.target {
+            Target::Request { completion, index } => completion.set(index, outcome),
+            Target::Coordinator { batches, batch } => {
+                match batches.try_send((batch, outcome.code)) {
+                    // One that resigned is told nothing any more.
+                    Ok(()) | Err(TrySendError::Closed(_)) => {}
+                    Err(TrySendError::Full(_)) => {
+                        tracing::error!("a coordinator lost count of its batches, aborting");
+                        std::process::abort();
+                    }
+                }
+            }
+        }
     }
 }

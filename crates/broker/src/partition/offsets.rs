@@ -1,7 +1,7 @@
 //! A look at a replica's positions.
 
 use holdfast_kernel::replica::PartitionView;
-use holdfast_model::{EpochStart, LeaderEpoch, Offset, Segment};
+use holdfast_model::{EpochStart, LeaderEpoch, Offset, ProducerEntry, Segment};
 
 use super::{Partition, Role};
 
@@ -72,6 +72,11 @@ impl Partition {
     /// Where epochs begin.
     pub fn epochs(&self) -> Vec<EpochStart> {
         self.state.lock().role.log().epochs().starts().to_vec()
+    }
+
+    /// The idempotent producers that are remembered.
+    pub fn producers(&self) -> Vec<ProducerEntry> {
+        self.state.lock().role.log().producers().entries()
     }
 
     /// The virtual segments.

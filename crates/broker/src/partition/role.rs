@@ -3,6 +3,7 @@
 use holdfast_kernel::log::ReplicaLog;
 use holdfast_kernel::planted::Planted;
 use holdfast_kernel::replica::{Follower, Leader, LeaderOptions, PartitionView, RefusedReason};
+use holdfast_model::internal_topic::is_internal;
 use holdfast_model::{BrokerEpoch, ErrorCode, LeaderEpoch, Offset, ReplicaId};
 
 use super::{Partition, ProduceWaiter, State};
@@ -214,6 +215,9 @@ impl Partition {
         answers.extend(failed.map(|waiter| (waiter, ErrorCode::NotLeaderOrFollower)));
         // Readers find out whom to ask now.
         self.fetchers.wake();
+        if is_internal(&self.topic_name) {
+            self.environment.work.roles.add(self.at);
+        }
     }
 
     /// Answers waiters; the lock is not held.

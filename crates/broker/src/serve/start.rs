@@ -29,6 +29,7 @@ use crate::controller::{
     ControllerClient, ControllerService, Heartbeats, Lifecycle, Office, OfficeHandle,
     watch_for_refusals,
 };
+use crate::coordinator::Offices;
 use crate::handlers::fetch::FetchSessions;
 use crate::image_follower::ImageFollower;
 use crate::net::listener::Listener;
@@ -189,6 +190,7 @@ impl Parts {
             partitions: Arc::clone(&partitions),
             quorum,
             controller,
+            offices: Offices::default(),
             fetch_sessions: FetchSessions::within(budget.total()),
             budget,
             answer_memory: AnswerMemory::default(),
@@ -379,6 +381,11 @@ impl Parts {
         );
         self.tasks
             .spawn("retention", Class::Critical, upkeep.retention(stop()));
+        self.tasks.spawn(
+            "group-offices",
+            Class::Critical,
+            Offices::run(Arc::clone(&self.state), self.tasks.clone(), stop()),
+        );
     }
 
     /// Lets clients in once the cluster has let this broker in.

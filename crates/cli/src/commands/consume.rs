@@ -4,7 +4,9 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use holdfast_client::{Client, ConsumedRecord, Consumer, ConsumerOptions, Start};
+use holdfast_client::{
+    Client, ConsumedRecord, Consumer, ConsumerOptions, Error, GroupConsumer, Start,
+};
 use serde_json::json;
 
 use crate::output;
@@ -33,6 +35,10 @@ pub(crate) struct Consume {
     /// since 1970
     #[arg(long, group = "start", value_name = "TIME", value_parser = moment)]
     since: Option<Moment>,
+    /// As a member of this group: reads what the group assigns it, begins where the group has committed
+    /// (else at the end, or with --from-beginning at the first record), and commits what it printed
+    #[arg(long, short = 'g', value_name = "GROUP", conflicts_with_all = ["partition", "offset", "since"])]
+    group: Option<String>,
     /// Stop after so many records
     #[arg(long, short = 'n', value_name = "RECORDS")]
     max: Option<u64>,
@@ -60,16 +66,79 @@ enum FormatName {
 /// Prints until something ends it.
 pub(crate) async fn run(consume: Consume, reach: &Reach) -> anyhow::Result<()> {
     let client = reach.client().await?;
-    let mut consumer = open(&consume, client).await?;
+    let mut source = match &consume.group {
+        Some(group) => Source::Group(Box::new(member(&consume, client, group))),
+        None => Source::Partitions(Box::new(open(&consume, client).await?)),
+    };
     let interrupted = session::interrupted()?;
     let mut count = 0;
     let printed = tokio::select! {
-        printed = print_all(&consume, reach, &mut consumer, &mut count) => printed,
+        printed = print_all(&consume, reach, &mut source, &mut count) => printed,
         () = interrupted => Ok(()),
     };
+    source.close().await?;
     printed?;
     output::note(&format!("{count} records"));
     Ok(())
+}
+
+/// Where records come from.
+enum Source {
+    Partitions(Box<Consumer>),
+    Group(Box<GroupConsumer>),
+}
+
+impl Source {
+    async fn poll(&mut self) -> Result<Vec<ConsumedRecord>, Error> {
+        match self {
+            Self::Partitions(consumer) => consumer.poll(WAIT).await,
+            Self::Group(member) => member.poll(WAIT).await,
+        }
+    }
+
+    fn is_caught_up(&self) -> bool {
+        match self {
+            Self::Partitions(consumer) => consumer.is_caught_up(),
+            Self::Group(member) => member.is_caught_up(),
+        }
+    }
+
+    /// These were not printed after all.
+    fn unread(&mut self, records: &[ConsumedRecord]) {
+        match self {
+            Self::Partitions(_) => {}
+            Self::Group(member) => member.unread(records),
+        }
+    }
+
+    /// What was printed is done.
+    async fn commit(&mut self) -> Result<(), Error> {
+        match self {
+            Self::Partitions(_) => Ok(()),
+            Self::Group(member) => member.commit().await,
+        }
+    }
+
+    async fn close(self) -> Result<(), Error> {
+        match self {
+            Self::Partitions(_) => Ok(()),
+            Self::Group(member) => member.close().await,
+        }
+    }
+}
+
+fn member(consume: &Consume, client: Client, group: &str) -> GroupConsumer {
+    let start = if consume.from_beginning {
+        Start::Earliest
+    } else {
+        Start::Latest
+    };
+    let options = ConsumerOptions {
+        reset: Some(start),
+        ..ConsumerOptions::default()
+    };
+    let topics = vec![consume.topic.clone()];
+    GroupConsumer::new(client, options, group, topics, start)
 }
 
 async fn open(consume: &Consume, client: Client) -> anyhow::Result<Consumer> {
@@ -114,7 +183,7 @@ async fn open(consume: &Consume, client: Client) -> anyhow::Result<Consumer> {
 async fn print_all(
     consume: &Consume,
     reach: &Reach,
-    consumer: &mut Consumer,
+    source: &mut Source,
     count: &mut u64,
 ) -> anyhow::Result<()> {
     let format = if reach.is_json() {
@@ -126,19 +195,20 @@ async fn print_all(
         if consume.max.is_some_and(|max| *count >= max) {
             return Ok(());
         }
-        let records = consumer.poll(WAIT).await?;
+        let records = source.poll().await?;
         let left = consume.max.map_or(u64::MAX, |max| max - *count);
         let mut out = io::BufWriter::new(io::stdout().lock());
-        for record in records
-            .iter()
-            .take(usize::try_from(left).unwrap_or(usize::MAX))
-        {
+        let most = usize::try_from(left).unwrap_or(usize::MAX);
+        let (printed, spare) = records.split_at(records.len().min(most));
+        for record in printed {
             write_record(&mut out, record, format, consume.verbose)?;
             *count += 1;
         }
+        source.unread(spare);
         out.flush()?;
         drop(out);
-        if consume.exit_at_end && consumer.is_caught_up() {
+        source.commit().await?;
+        if consume.exit_at_end && source.is_caught_up() {
             return Ok(());
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use holdfast_model::internal_topic::CONSUMER_OFFSETS;
 use holdfast_model::{BrokerId, ErrorCode, TopicPartition};
 
 use super::command::{AlterConfig, ConfigOperation, ConfigResource};
@@ -46,6 +47,9 @@ impl Controller {
             topic.configs.clone()
         };
         for (key, operation) in &alteration.operations {
+            if keeps_compaction(name, key, operation) {
+                continue;
+            }
             let known = config::topic_key(key).ok_or_else(|| {
                 Failure::new(
                     ErrorCode::InvalidConfig,
@@ -57,6 +61,12 @@ impl Controller {
                 Some(value) => configs.insert(key.clone(), value),
                 None => configs.remove(key),
             };
+        }
+        if name == CONSUMER_OFFSETS {
+            let policy = configs.entry(config::CLEANUP_POLICY.to_owned());
+            let policy = policy.or_insert_with(|| config::COMPACT.to_owned());
+            config::check_of(name, config::CLEANUP_POLICY, policy)
+                .map_err(|error| Failure::new(ErrorCode::InvalidConfig, error.to_string()))?;
         }
         if configs == topic.configs {
             return Ok(());
@@ -164,6 +174,13 @@ fn put(draft: &mut Draft, broker: Option<BrokerId>, key: &str, value: Option<Str
         Some(broker) => Change::SetBrokerConfig { broker, key, value },
         None => Change::SetClusterConfig { key, value },
     });
+}
+
+/// Whether an operation wishes for the policy that the brokers' own topic has in any case.
+fn keeps_compaction(topic: &str, key: &str, operation: &ConfigOperation) -> bool {
+    topic == CONSUMER_OFFSETS
+        && key == config::CLEANUP_POLICY
+        && matches!(operation, ConfigOperation::Set(value) if value == config::COMPACT)
 }
 
 /// The value after an operation; none removes the setting.

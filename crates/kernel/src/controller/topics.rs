@@ -1,7 +1,8 @@
 //! Topics come, grow and go.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use holdfast_model::internal_topic::CONSUMER_OFFSETS;
 use holdfast_model::{
     BrokerEpoch, BrokerId, ErrorCode, LeaderEpoch, Monotonic, PartitionEpoch, TopicPartition,
     limits,
@@ -38,10 +39,7 @@ impl Controller {
         now: Monotonic,
     ) -> Result<TopicCreated, Failure> {
         check_name(draft.image(), &topic.name)?;
-        for (key, value) in &topic.configs {
-            config::check(key, value)
-                .map_err(|error| Failure::new(ErrorCode::InvalidConfig, error.to_string()))?;
-        }
+        let configs = configs_of(topic)?;
         let assignments = self.assignments(draft.image(), topic, placement, budget)?;
         let created = TopicCreated {
             id: topic.id,
@@ -51,7 +49,7 @@ impl Controller {
         draft.put(Change::PutTopic {
             id: topic.id,
             name: topic.name.clone(),
-            configs: topic.configs.clone(),
+            configs,
         });
         for (index, replicas) in assignments.into_iter().enumerate() {
             let at = TopicPartition {
@@ -201,6 +199,12 @@ impl Controller {
         budget: &mut usize,
         now: Monotonic,
     ) -> Result<(), Failure> {
+        if request.name == CONSUMER_OFFSETS {
+            return Err(Failure::new(
+                ErrorCode::InvalidRequest,
+                "the partition of a group follows from their number: groups would lose their offsets",
+            ));
+        }
         let topic = draft
             .image()
             .topic_by_name(&request.name)
@@ -256,6 +260,22 @@ impl Controller {
         }
         Ok(())
     }
+}
+
+/// The settings of a new topic. The brokers' own has its own, whoever makes it.
+fn configs_of(topic: &NewTopic) -> Result<BTreeMap<String, String>, Failure> {
+    let mut configs = topic.configs.clone();
+    if topic.name == CONSUMER_OFFSETS {
+        for (key, value) in config::CONSUMER_OFFSETS_CONFIGS {
+            let default = || (*value).to_owned();
+            configs.entry((*key).to_owned()).or_insert_with(default);
+        }
+    }
+    for (key, value) in &configs {
+        config::check_of(&topic.name, key, value)
+            .map_err(|error| Failure::new(ErrorCode::InvalidConfig, error.to_string()))?;
+    }
+    Ok(configs)
 }
 
 /// min(min.insync.replicas, replication factor), as the image's settings have it.

@@ -145,9 +145,12 @@ impl Shard {
         WriteId(self.next_write)
     }
 
-    /// Other settings hold from now on.
-    pub fn set_options(&mut self, options: GroupOptions) {
-        self.options = options;
+    /// Whether every write up to this one has taken effect.
+    pub fn is_settled(&self, up_to: WriteId) -> bool {
+        self.pending
+            .keys()
+            .next()
+            .is_none_or(|first| *first > up_to)
     }
 
     pub(super) fn put(&mut self, id: &GroupId, group: Group, now: Now) {

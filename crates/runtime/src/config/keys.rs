@@ -4,6 +4,7 @@ use super::Config;
 use super::nearest::nearest;
 
 mod answered;
+mod groups;
 mod honoured;
 
 /// The one TOML path that is not a single value.
@@ -63,7 +64,10 @@ impl Key {
 /// Every key, in the order in which a source applies them: of two that set one value the later
 /// wins, as Kafka's `log.retention.ms` wins over `.minutes` and `.hours`.
 pub fn all() -> impl Iterator<Item = &'static Key> {
-    honoured::KEYS.iter().chain(answered::KEYS)
+    honoured::KEYS
+        .iter()
+        .chain(groups::KEYS)
+        .chain(answered::KEYS)
 }
 
 /// The key of a name in Kafka's syntax, with its place in the order.

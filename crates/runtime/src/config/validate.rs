@@ -17,6 +17,13 @@ pub(super) fn validate(config: &Config, notices: &mut Vec<Notice>) -> Result<(),
             replication.session_timeout_ms, replication.heartbeat_interval_ms
         )));
     }
+    let groups = &config.groups;
+    if groups.min_session_timeout_ms > groups.max_session_timeout_ms {
+        return Err(contradiction(format!(
+            "group.min.session.timeout.ms={} exceeds group.max.session.timeout.ms={}",
+            groups.min_session_timeout_ms, groups.max_session_timeout_ms
+        )));
+    }
     let wanted = config.topic_defaults.min_insync_replicas;
     let copies = config.topics.replication_factor;
     if i64::from(wanted) > i64::from(copies) {

@@ -62,7 +62,15 @@ pub(super) fn of(api: Api) -> &'static Shape {
         Api::Fetch => &FETCH,
         Api::ListOffsets => &LIST_OFFSETS,
         Api::Metadata => &METADATA,
+        Api::OffsetCommit => &OFFSET_COMMIT,
+        Api::OffsetFetch => &OFFSET_FETCH,
         Api::FindCoordinator => &FIND_COORDINATOR,
+        Api::JoinGroup => &JOIN_GROUP,
+        Api::Heartbeat => &HEARTBEAT,
+        Api::LeaveGroup => &LEAVE_GROUP,
+        Api::SyncGroup => &SYNC_GROUP,
+        Api::DescribeGroups => &DESCRIBE_GROUPS,
+        Api::ListGroups => &LIST_GROUPS,
         Api::ApiVersions => &API_VERSIONS,
         Api::CreateTopics => &CREATE_TOPICS,
         Api::DeleteTopics => &DELETE_TOPICS,
@@ -71,10 +79,16 @@ pub(super) fn of(api: Api) -> &'static Shape {
         Api::OffsetForLeaderEpoch => &OFFSET_FOR_LEADER_EPOCH,
         Api::DescribeConfigs => &DESCRIBE_CONFIGS,
         Api::AlterConfigs => &ALTER_CONFIGS,
+        Api::DescribeLogDirs => &DESCRIBE_LOG_DIRS,
         Api::CreatePartitions => &CREATE_PARTITIONS,
+        Api::DeleteGroups => &DELETE_GROUPS,
         Api::IncrementalAlterConfigs => &INCREMENTAL_ALTER_CONFIGS,
+        Api::ListPartitionReassignments => &LIST_PARTITION_REASSIGNMENTS,
+        Api::OffsetDelete => &OFFSET_DELETE,
         Api::DescribeQuorum => &DESCRIBE_QUORUM,
         Api::DescribeCluster => &DESCRIBE_CLUSTER,
+        Api::DescribeProducers => &DESCRIBE_PRODUCERS,
+        Api::ListConfigResources => &LIST_CONFIG_RESOURCES,
         Api::DescribeTopicPartitions => &DESCRIBE_TOPIC_PARTITIONS,
     }
 }
@@ -141,7 +155,72 @@ static METADATA: Shape = body![
     since(8, BYTE),
 ];
 
+static OFFSET_COMMIT: Shape = body![
+    always(Text),
+    always(INT),
+    always(Text),
+    since(7, Text),
+    between(2, 4, LONG),
+    always(shape![
+        always(Text),
+        always(shape![
+            always(INT),
+            always(LONG),
+            since(6, INT),
+            always(Text)
+        ]),
+    ]),
+];
+
+static OFFSET_FETCH: Shape = body![
+    until(7, Text),
+    until(7, shape![always(Text), always(INTS)]),
+    since(
+        8,
+        shape![
+            always(Text),
+            since(9, Text),
+            since(9, INT),
+            always(shape![always(Text), always(INTS)]),
+        ]
+    ),
+    since(7, BYTE),
+];
+
 static FIND_COORDINATOR: Shape = body![until(3, Text), since(1, BYTE), since(4, Texts)];
+
+static JOIN_GROUP: Shape = body![
+    always(Text),
+    always(INT),
+    since(1, INT),
+    always(Text),
+    since(5, Text),
+    always(Text),
+    always(shape![always(Text), always(Blob)]),
+    since(8, Text),
+];
+
+static HEARTBEAT: Shape = body![always(Text), always(INT), always(Text), since(3, Text)];
+
+static LEAVE_GROUP: Shape = body![
+    always(Text),
+    until(2, Text),
+    since(3, shape![always(Text), always(Text), since(5, Text)]),
+];
+
+static SYNC_GROUP: Shape = body![
+    always(Text),
+    always(INT),
+    always(Text),
+    since(3, Text),
+    since(5, Text),
+    since(5, Text),
+    always(shape![always(Text), always(Blob)]),
+];
+
+static DESCRIBE_GROUPS: Shape = body![always(Texts), since(3, BYTE)];
+
+static LIST_GROUPS: Shape = body![since(4, Texts), since(5, Texts)];
 
 static API_VERSIONS: Shape = body![since(3, Text), since(3, Text)];
 
@@ -196,6 +275,8 @@ static ALTER_CONFIGS: Shape = body![
     always(BYTE),
 ];
 
+static DESCRIBE_LOG_DIRS: Shape = body![always(shape![always(Text), always(INTS)])];
+
 static CREATE_PARTITIONS: Shape = body![
     always(shape![
         always(Text),
@@ -206,6 +287,8 @@ static CREATE_PARTITIONS: Shape = body![
     always(BYTE),
 ];
 
+static DELETE_GROUPS: Shape = body![always(Texts)];
+
 static INCREMENTAL_ALTER_CONFIGS: Shape = body![
     always(shape![
         always(BYTE),
@@ -215,9 +298,21 @@ static INCREMENTAL_ALTER_CONFIGS: Shape = body![
     always(BYTE),
 ];
 
+static LIST_PARTITION_REASSIGNMENTS: Shape =
+    body![always(INT), always(shape![always(Text), always(INTS)])];
+
+static OFFSET_DELETE: Shape = body![
+    always(Text),
+    always(shape![always(Text), always(shape![always(INT)])]),
+];
+
 static DESCRIBE_QUORUM: Shape = body![always(shape![always(Text), always(shape![always(INT)])])];
 
 static DESCRIBE_CLUSTER: Shape = body![always(BYTE), since(1, BYTE), since(2, BYTE)];
+
+static DESCRIBE_PRODUCERS: Shape = body![always(shape![always(Text), always(INTS)])];
+
+static LIST_CONFIG_RESOURCES: Shape = body![since(1, Numbers(1))];
 
 static DESCRIBE_TOPIC_PARTITIONS: Shape = body![
     always(shape![always(Text)]),

@@ -263,6 +263,13 @@ fn decoded_elements_are_as_small_as_the_bound_assumes() {
         size_of::<m::describe_configs_request::DescribeConfigsResource>(),
         size_of::<m::alter_configs_request::AlterConfigsResource>(),
         size_of::<m::incremental_alter_configs_request::AlterableConfig>(),
+        size_of::<m::offset_commit_request::OffsetCommitRequestTopic>(),
+        size_of::<m::offset_commit_request::OffsetCommitRequestPartition>(),
+        size_of::<m::offset_fetch_request::OffsetFetchRequestGroup>(),
+        size_of::<m::offset_fetch_request::OffsetFetchRequestTopics>(),
+        size_of::<m::join_group_request::JoinGroupRequestProtocol>(),
+        size_of::<m::leave_group_request::MemberIdentity>(),
+        size_of::<m::sync_group_request::SyncGroupRequestAssignment>(),
     ];
     let largest = largest.into_iter().max().unwrap();
     assert!(largest + largest / 4 <= ELEMENT_BYTES, "{largest} bytes");

@@ -9,6 +9,7 @@ use holdfast_wire::fetch_response::EpochEnd;
 use super::super::locate;
 use super::Resolved;
 use super::session::Wanted;
+use crate::disk_read;
 use crate::partition::{Offsets, Partition, ReadLimit, Reading};
 use crate::state::{BrokerState, shown_leader};
 
@@ -158,7 +159,7 @@ async fn one(
     let records = match reading {
         Reading::Tail(records) => records,
         Reading::Disk { up_to } => {
-            read_disk(broker, &partition, Offset(wanted.offset), up_to, max_bytes).await?
+            disk_read::batches(broker, &partition, Offset(wanted.offset), up_to, max_bytes).await?
         }
     };
     if records.is_empty() && offsets.aside {
@@ -227,33 +228,6 @@ fn nearer_replica(
                 .follower_end(*id)
                 .is_some_and(|(_, end)| end.0 >= offset)
         })
-}
-
-async fn read_disk(
-    broker: &Arc<BrokerState>,
-    partition: &Arc<Partition>,
-    from: Offset,
-    up_to: Offset,
-    max_bytes: usize,
-) -> Result<Vec<Bytes>, ErrorCode> {
-    broker.environment().metrics.disk_reads.inc();
-    let permit = Arc::clone(&broker.disk_reads).acquire_owned().await;
-    let permit = permit.map_err(|_closed| ErrorCode::KafkaStorageError)?;
-    let environment = Arc::clone(broker.environment());
-    let at = partition.at();
-    let reading = tokio::task::spawn_blocking(move || {
-        let found = environment.store.read(at, from, up_to, max_bytes);
-        drop(permit);
-        found
-    });
-    match reading.await {
-        Ok(Ok(batches)) => Ok(batches.into_iter().map(|batch| batch.bytes).collect()),
-        Ok(Err(error)) => Err(partition.on_read_error(from, &error)),
-        Err(error) => {
-            tracing::error!(%error, "a disk read failed");
-            Err(ErrorCode::UnknownServerError)
-        }
-    }
 }
 
 fn failed(broker: &BrokerState, resolved: &Resolved, code: ErrorCode) -> Gathered {

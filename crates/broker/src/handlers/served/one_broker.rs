@@ -69,6 +69,8 @@ impl OneBroker {
             ("holdfast.disk.reserve.bytes", (16 << 20).to_string()),
             ("holdfast.memory.budget.bytes", (256 << 20).to_string()),
             ("min.insync.replicas", "1".to_owned()),
+            ("group.initial.rebalance.delay.ms", "0".to_owned()),
+            ("offsets.topic.num.partitions", "5".to_owned()),
         ];
         let flags = flags.map(|(key, value)| (key.to_owned(), value)).into();
         let config = Config::load(&Sources {

@@ -1,6 +1,7 @@
 //! Topics: what creation decides about leaders, and what a dry run leaves behind.
 
 use holdfast_model::ErrorCode;
+use holdfast_model::internal_topic::CONSUMER_OFFSETS;
 
 use super::*;
 
@@ -112,4 +113,54 @@ fn dry_runs_of_settings_and_growth_change_nothing() {
     });
     assert_eq!(outcome, Outcome::PartitionsCreated(vec![Ok(())]));
     assert_eq!(office.image.topics, before.topics);
+}
+
+#[test]
+fn the_offsets_topic_keeps_its_policy_and_its_number_of_partitions() {
+    let mut office = Office::of_three();
+    let mut own = topic(&[0, 1]);
+    own.name = CONSUMER_OFFSETS.to_owned();
+    let command = Command::CreateTopics {
+        topics: vec![own],
+        validate_only: false,
+    };
+    result(office.ask(&command)).expect("created");
+    let policy = |office: &Office| {
+        let topic = office.image.topic_by_name(CONSUMER_OFFSETS);
+        topic.and_then(|topic| topic.configs.get("cleanup.policy").cloned())
+    };
+    assert_eq!(policy(&office).as_deref(), Some("compact"));
+    let alter = |operation: ConfigOperation, replace_all| Command::AlterConfigs {
+        alterations: vec![AlterConfig {
+            resource: ConfigResource::Topic(CONSUMER_OFFSETS.to_owned()),
+            replace_all,
+            operations: vec![("cleanup.policy".to_owned(), operation)],
+        }],
+        validate_only: false,
+    };
+    let set = |value: &str| ConfigOperation::Set(value.to_owned());
+    for (operation, fits) in [
+        (set("delete"), false),
+        (set("compact"), true),
+        (ConfigOperation::Delete, true),
+    ] {
+        let Outcome::ConfigsAltered(results) = office.ask(&alter(operation.clone(), false)) else {
+            panic!("{operation:?}");
+        };
+        assert_eq!(results[0].is_ok(), fits, "{operation:?}");
+        assert_eq!(policy(&office).as_deref(), Some("compact"));
+    }
+    let grow = Command::CreatePartitions {
+        topics: vec![CreatePartitionsRequest {
+            name: CONSUMER_OFFSETS.to_owned(),
+            count: 9,
+            assignments: None,
+        }],
+        validate_only: false,
+    };
+    let Outcome::PartitionsCreated(results) = office.ask(&grow) else {
+        panic!("not an answer to growth");
+    };
+    let refused = results[0].as_ref().map_err(|failure| failure.code);
+    assert_eq!(refused, Err(ErrorCode::InvalidRequest));
 }

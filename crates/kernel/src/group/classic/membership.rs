@@ -94,10 +94,16 @@ impl ClassicGroup {
         self.members.insert(Arc::from(id), member);
     }
 
-    /// The session of a member begins again.
+    /// The session of a member begins again, unless it waits for an answer: then its connection is
+    /// its life.
     pub(super) fn restart_session(&mut self, id: &str, now: Monotonic) {
-        let session = self.members.get(id).map(|member| member.session_timeout);
-        self.set_deadline(id, session.map(|session| now.plus(session)));
+        let Some(member) = self.members.get(id) else {
+            return;
+        };
+        if member.join.is_none() && member.sync.is_none() {
+            let deadline = now.plus(member.session_timeout);
+            self.set_deadline(id, Some(deadline));
+        }
     }
 
     /// When a member's session ends; none while it waits for an answer.

@@ -241,3 +241,20 @@ fn an_assignment_that_is_refused_makes_a_rebalance() {
     assert_eq!(state(&rig), State::PreparingRebalance);
     assert_eq!(rig.heartbeat(&id, 1), ErrorCode::RebalanceInProgress);
 }
+
+#[test]
+fn who_heartbeats_while_it_waits_to_join_is_not_removed_for_its_silence_later() {
+    let mut rig = Rig::new();
+    let (leader, other) = rig.pair();
+    let request = rig.request(Some(&leader));
+    let waits = rig.join(request);
+    assert_eq!(rig.heartbeat(&leader, 1), ErrorCode::RebalanceInProgress);
+    // The other one heartbeats and takes its time.
+    for _ in 0..4 {
+        rig.pass(SESSION / 2);
+        rig.heartbeat(&other, 1);
+    }
+    let request = rig.request(Some(&other));
+    rig.join(request);
+    assert_eq!(rig.joined(waits).code, ErrorCode::None);
+}

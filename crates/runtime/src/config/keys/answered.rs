@@ -31,8 +31,9 @@ const FLUSH: &str = "an upper bound that is already met: every record is synced 
 const CLEANER: &str = "no cleaner threads are needed: compacted topics are not part of this \
                        version, and expired segments are deleted by retention, whose pace \
                        `log.retention.check.interval.ms` sets";
-const GROUPS: &str = "consumer groups are not part of this version; the internal topics will \
-                      follow `default.replication.factor` and `min.insync.replicas`";
+const GROUPS: &str = "groups need no such setting here: their coordinators run on every broker, \
+                      load by themselves, and keep `__consumer_offsets` small by rewriting it";
+const SHARE_GROUPS: &str = "share groups are not part of this version";
 const TRANSACTIONS: &str = "transactions are not part of this version; idempotent producers are";
 const SOCKET: &str = "the kernel sizes socket buffers by itself; requests in flight are bounded \
                       by `holdfast.memory.budget.bytes`";
@@ -239,9 +240,9 @@ pub(super) const KEYS: &[Key] = &[
          partition since",
     ),
     notice("offsets.*", GROUPS),
-    notice("offset.metadata.max.bytes", GROUPS),
+    notice("group.share.*", SHARE_GROUPS),
     notice("group.*", GROUPS),
-    notice("share.coordinator.*", GROUPS),
+    notice("share.coordinator.*", SHARE_GROUPS),
     notice("transaction.*", TRANSACTIONS),
     notice("transactional.id.expiration.ms", TRANSACTIONS),
     notice("add.partitions.to.txn.*", TRANSACTIONS),

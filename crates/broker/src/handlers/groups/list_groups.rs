@@ -1,0 +1,62 @@
+//! ListGroups: the groups that this broker coordinates. Clients ask every broker.
+
+use std::sync::Arc;
+
+use holdfast_kernel::group::ListedGroup as Listed;
+use holdfast_model::ErrorCode;
+use holdfast_wire::messages::list_groups_response::ListedGroup;
+use holdfast_wire::messages::{GroupId, ListGroupsRequest, ListGroupsResponse};
+
+use super::super::{Operation, RequestContext};
+use super::text_of;
+use crate::state::BrokerState;
+
+/// Kafka's name for the type of these groups.
+const CLASSIC: &str = "classic";
+
+/// Lists what the filters let through; an empty filter lets everything through.
+pub async fn handle(
+    broker: &Arc<BrokerState>,
+    context: &RequestContext,
+    request: &ListGroupsRequest,
+) -> ListGroupsResponse {
+    let mut response = ListGroupsResponse::default();
+    let types = &request.types_filter;
+    if !types.is_empty() && !types.iter().any(|kind| kind.eq_ignore_ascii_case(CLASSIC)) {
+        return response;
+    }
+    let states: Vec<String> = request.states_filter.iter().map(|s| plain(s)).collect();
+    let wanted = |group: &Listed| {
+        (states.is_empty() || states.contains(&plain(group.state.name())))
+            && context.authorize(Operation::Describe, &group.group)
+    };
+    for desk in broker.offices.desks() {
+        let listed = match desk {
+            Ok(desk) => desk.look(|turn| turn.shard.list()).await,
+            Err(code) => Err(code),
+        };
+        match listed {
+            Ok(groups) => {
+                let groups = groups.into_iter().filter(wanted);
+                response.groups.extend(groups.map(|group| render(&group)));
+            }
+            // Another broker lists its groups.
+            Err(ErrorCode::NotCoordinator) => {}
+            Err(code) => return ListGroupsResponse::default().with_error_code(code.code()),
+        }
+    }
+    response
+}
+
+/// States are written with and without capitals and underscores.
+fn plain(state: &str) -> String {
+    state.replace('_', "").to_ascii_lowercase()
+}
+
+fn render(group: &Listed) -> ListedGroup {
+    ListedGroup::default()
+        .with_group_id(GroupId(text_of(&group.group)))
+        .with_protocol_type(text_of(&group.protocol_type))
+        .with_group_state(text_of(group.state.name()))
+        .with_group_type(text_of(CLASSIC))
+}

@@ -1,0 +1,92 @@
+//! The keys of consumer groups.
+
+use super::super::value::set;
+use super::{Answer, Apply, Key, Setting};
+
+const fn key(name: &'static str, toml: &'static str, apply: Apply, text: &'static str) -> Key {
+    Key {
+        name,
+        answer: Answer::Honoured(Setting { toml, apply }),
+        text,
+    }
+}
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// In the order of application; see [`super::all`].
+pub(super) const KEYS: &[Key] = &[
+    key(
+        "offsets.topic.num.partitions",
+        "groups.offsets_partitions",
+        |c, v| set(&mut c.groups.offsets_partitions, v, &(1..=1000)),
+        "Partitions of `__consumer_offsets` when it is made; fixed from then on",
+    ),
+    key(
+        "offsets.topic.replication.factor",
+        "groups.offsets_replication_factor",
+        |c, v| set(&mut c.groups.offsets_replication_factor, v, &(1..=64)),
+        "Replicas of `__consumer_offsets` when it is made; a cluster of fewer brokers has one on \
+         each",
+    ),
+    key(
+        "offsets.retention.minutes",
+        "groups.offsets_retention_minutes",
+        |c, v| {
+            set(
+                &mut c.groups.offsets_retention_minutes,
+                v,
+                &(1..=52_560_000),
+            )
+        },
+        "How long offsets outlive their group, in minutes",
+    ),
+    key(
+        "offsets.retention.check.interval.ms",
+        "groups.offsets_retention_check_interval_ms",
+        |c, v| {
+            let interval = &mut c.groups.offsets_retention_check_interval_ms;
+            set(interval, v, &(1..=24 * HOUR_MS))
+        },
+        "How often offsets that expired are looked for",
+    ),
+    key(
+        "offsets.commit.timeout.ms",
+        "groups.offsets_commit_timeout_ms",
+        |c, v| set(&mut c.groups.offsets_commit_timeout_ms, v, &(1..=HOUR_MS)),
+        "How long a commit may wait until its record is on every in-sync replica",
+    ),
+    key(
+        "offset.metadata.max.bytes",
+        "groups.offset_metadata_max_bytes",
+        |c, v| set(&mut c.groups.offset_metadata_max_bytes, v, &(0..=32_767)),
+        "The longest note beside an offset",
+    ),
+    key(
+        "group.min.session.timeout.ms",
+        "groups.min_session_timeout_ms",
+        |c, v| set(&mut c.groups.min_session_timeout_ms, v, &(1..=24 * HOUR_MS)),
+        "The shortest session that a member of a group may ask for",
+    ),
+    key(
+        "group.max.session.timeout.ms",
+        "groups.max_session_timeout_ms",
+        |c, v| set(&mut c.groups.max_session_timeout_ms, v, &(1..=24 * HOUR_MS)),
+        "The longest session that a member of a group may ask for",
+    ),
+    key(
+        "group.initial.rebalance.delay.ms",
+        "groups.initial_rebalance_delay_ms",
+        |c, v| set(&mut c.groups.initial_rebalance_delay_ms, v, &(0..=HOUR_MS)),
+        "How long a group that was empty waits for more members before it begins",
+    ),
+    key(
+        "group.max.size",
+        "groups.max_size",
+        |c, v| {
+            // Kafka's own default stands for no bound.
+            let bound = if v == "2147483647" { "100000" } else { v };
+            set(&mut c.groups.max_size, bound, &(1..=100_000))
+        },
+        "Most members of a group (Kafka's default: no bound; here at most 100,000)",
+    ),
+];

@@ -1,0 +1,254 @@
+//! A consumer of the classic protocol, as clients behave.
+
+use std::sync::Arc;
+
+use holdfast_kernel::group::{JoinedMember, MemberId};
+use holdfast_model::ErrorCode;
+
+use super::{PARTITIONS, SECOND};
+use crate::Time;
+
+/// How long a client waits for an answer before it asks again.
+const PATIENCE: Time = 5 * SECOND;
+
+/// A join may take as long as the others do.
+const JOIN_PATIENCE: Time = 40 * SECOND;
+
+/// Pause between heartbeats, and between commits.
+const HEARTBEAT: Time = 3 * SECOND;
+const COMMIT: Time = SECOND;
+
+/// What a consumer asks for.
+#[derive(Clone, Debug)]
+pub(super) enum Ask {
+    Join(Option<MemberId>),
+    Sync {
+        member: MemberId,
+        generation: i32,
+        assignments: Vec<(MemberId, Vec<i32>)>,
+    },
+    Heartbeat(MemberId, i32),
+    Fetch(Vec<i32>),
+    Commit {
+        member: MemberId,
+        generation: i32,
+        rows: Vec<(i32, i64)>,
+    },
+    Leave(MemberId),
+}
+
+/// What it is told.
+#[derive(Clone, Debug)]
+pub(super) enum Told {
+    Joined {
+        code: ErrorCode,
+        generation: i32,
+        leader: MemberId,
+        member: MemberId,
+        members: Vec<JoinedMember>,
+    },
+    Synced(ErrorCode, Vec<i32>),
+    Heart(ErrorCode),
+    Fetched(ErrorCode, Vec<(i32, i64)>),
+    Committed(ErrorCode),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Stage {
+    Join,
+    Sync,
+    Fetch,
+    Run,
+}
+
+/// A consumer.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) life: u64,
+    pub(super) alive: bool,
+    /// It does nothing until then.
+    pub(super) paused_until: Time,
+    stage: Stage,
+    member: Option<MemberId>,
+    generation: i32,
+    members: Vec<JoinedMember>,
+    pub(super) held: Vec<i32>,
+    positions: Vec<(i32, i64)>,
+    /// The request that it waits for, and until when.
+    asked: Option<(u64, Time)>,
+    next_heartbeat: Time,
+    next_commit: Time,
+    next_ask: u64,
+}
+
+impl Client {
+    pub(super) fn new() -> Self {
+        Self {
+            life: 0,
+            alive: false,
+            paused_until: 0,
+            stage: Stage::Join,
+            member: None,
+            generation: -1,
+            members: Vec::new(),
+            held: Vec::new(),
+            positions: Vec::new(),
+            asked: None,
+            next_heartbeat: 0,
+            next_commit: 0,
+            next_ask: 0,
+        }
+    }
+
+    pub(super) fn start(&mut self) {
+        let life = self.life + 1;
+        *self = Self::new();
+        self.life = life;
+        self.alive = true;
+    }
+
+    /// Whether it reads what it holds.
+    pub(super) fn runs(&self) -> bool {
+        self.alive && self.stage == Stage::Run
+    }
+
+    /// Its life ends; a polite one says so.
+    pub(super) fn leave(&mut self) -> Option<Ask> {
+        self.alive = false;
+        self.held.clear();
+        self.member.take().map(Ask::Leave)
+    }
+
+    /// What it asks for now, with the number of the request. Every offset that it commits is used
+    /// once, in the whole world.
+    pub(super) fn step(&mut self, now: Time, next_offset: &mut i64) -> Option<(u64, Ask)> {
+        if !self.alive || now < self.paused_until {
+            return None;
+        }
+        if let Some((_, until)) = self.asked {
+            if now < until {
+                return None;
+            }
+            self.asked = None;
+        }
+        let member = self.member.clone();
+        let ask = match (&self.stage, member) {
+            (Stage::Join, member) => Ask::Join(member),
+            (_, None) => {
+                self.stage = Stage::Join;
+                Ask::Join(None)
+            }
+            (Stage::Sync, Some(member)) => Ask::Sync {
+                generation: self.generation,
+                assignments: self.divide(),
+                member,
+            },
+            (Stage::Fetch, Some(_)) => Ask::Fetch(self.held.clone()),
+            (Stage::Run, Some(member)) if now >= self.next_heartbeat => {
+                self.next_heartbeat = now + HEARTBEAT;
+                Ask::Heartbeat(member, self.generation)
+            }
+            (Stage::Run, Some(member)) if now >= self.next_commit && !self.held.is_empty() => {
+                self.next_commit = now + COMMIT;
+                let rows = self.positions.iter_mut().map(|(partition, position)| {
+                    *next_offset += 1;
+                    *position = *next_offset;
+                    (*partition, *position)
+                });
+                Ask::Commit {
+                    member,
+                    generation: self.generation,
+                    rows: rows.collect(),
+                }
+            }
+            (Stage::Run, Some(_)) => return None,
+        };
+        self.next_ask += 1;
+        let patience = match ask {
+            Ask::Join(_) => JOIN_PATIENCE,
+            _ => PATIENCE,
+        };
+        self.asked = Some((self.next_ask, now + patience));
+        Some((self.next_ask, ask))
+    }
+
+    /// The leader divides the partitions among all.
+    fn divide(&self) -> Vec<(MemberId, Vec<i32>)> {
+        if self.members.is_empty() {
+            return Vec::new();
+        }
+        let count = self.members.len() as i32;
+        let shares = self.members.iter().enumerate();
+        let shares = shares.map(|(index, member)| {
+            let share = (0..PARTITIONS).filter(|p| p % count == index as i32);
+            (Arc::clone(&member.id), share.collect())
+        });
+        shares.collect()
+    }
+
+    fn rejoin(&mut self, with_id: bool) {
+        self.stage = Stage::Join;
+        self.held.clear();
+        self.positions.clear();
+        self.members.clear();
+        if !with_id {
+            self.member = None;
+        }
+    }
+
+    /// An answer came; one that nobody waits for is dropped.
+    pub(super) fn told(&mut self, now: Time, number: u64, told: Told) {
+        if !self.alive || self.asked.is_none_or(|(waits, _)| waits != number) {
+            return;
+        }
+        self.asked = None;
+        match told {
+            Told::Joined {
+                code: ErrorCode::None,
+                generation,
+                leader,
+                member,
+                members,
+            } => {
+                self.generation = generation;
+                self.members = if leader == member {
+                    members
+                } else {
+                    Vec::new()
+                };
+                self.member = Some(member);
+                self.stage = Stage::Sync;
+            }
+            Told::Joined {
+                code: ErrorCode::MemberIdRequired,
+                member,
+                ..
+            } => self.member = Some(member),
+            Told::Synced(ErrorCode::None, held) => {
+                self.held = held;
+                self.stage = Stage::Fetch;
+                self.next_heartbeat = now + HEARTBEAT;
+            }
+            Told::Fetched(ErrorCode::None, positions) => {
+                self.positions = positions;
+                self.stage = Stage::Run;
+                self.next_commit = now + COMMIT;
+            }
+            Told::Heart(ErrorCode::None) | Told::Committed(ErrorCode::None) => {}
+            Told::Joined { code, .. }
+            | Told::Synced(code, _)
+            | Told::Fetched(code, _)
+            | Told::Heart(code)
+            | Told::Committed(code) => self.refused(now, code),
+        }
+    }
+
+    fn refused(&mut self, now: Time, code: ErrorCode) {
+        match code {
+            ErrorCode::UnknownMemberId | ErrorCode::FencedInstanceId => self.rejoin(false),
+            ErrorCode::IllegalGeneration | ErrorCode::RebalanceInProgress => self.rejoin(true),
+            // Somebody coordinates soon.
+            _ => self.asked = Some((0, now + SECOND / 2)),
+        }
+    }
+}

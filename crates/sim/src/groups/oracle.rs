@@ -1,0 +1,118 @@
+//! What must hold, whatever happened.
+
+use std::collections::BTreeMap;
+
+use holdfast_kernel::group::{MemberId, Record};
+
+use super::TOPIC;
+use super::coordinator::Logged;
+use crate::Violation;
+
+/// Sees the log and every answer.
+#[derive(Debug, Default)]
+pub(super) struct Oracle {
+    /// Who was given which partition in each generation.
+    owners: BTreeMap<i32, BTreeMap<i32, MemberId>>,
+    /// The last value of each partition in the committed log.
+    committed: BTreeMap<i32, i64>,
+    pub(super) commits: u64,
+}
+
+fn broken(invariant: &str, detail: String) -> Violation {
+    Violation {
+        invariant: invariant.to_owned(),
+        detail,
+    }
+}
+
+impl Oracle {
+    /// A record came below the high watermark.
+    pub(super) fn committed(&mut self, record: &Record) {
+        if let Record::Offset {
+            topic,
+            partition,
+            value: Some(value),
+            ..
+        } = record
+            && &**topic == TOPIC
+        {
+            self.committed.insert(*partition, value.offset);
+        }
+    }
+
+    /// The coordinator told a member what it owns.
+    pub(super) fn assigned(
+        &mut self,
+        generation: i32,
+        member: &MemberId,
+        partitions: &[i32],
+    ) -> Result<(), Violation> {
+        let owners = self.owners.entry(generation).or_default();
+        for partition in partitions {
+            let owner = owners.entry(*partition).or_insert_with(|| member.clone());
+            if owner != member {
+                let detail =
+                    format!("generation {generation}: {partition} is {owner}'s and {member}'s");
+                return Err(broken("ONE-OWNER", detail));
+            }
+        }
+        Ok(())
+    }
+
+    /// How many generations were given.
+    pub(super) fn generations(&self) -> u64 {
+        self.owners.len() as u64
+    }
+
+    /// The coordinator answered a commit: it must be in the committed log.
+    pub(super) fn acknowledged(
+        &mut self,
+        partition: i32,
+        offset: i64,
+        log: &[Logged],
+    ) -> Result<(), Violation> {
+        self.commits += 1;
+        let is_it = |logged: &Logged| {
+            matches!(&logged.record, Record::Offset { partition: at, value: Some(value), .. }
+                if *at == partition && value.offset == offset)
+        };
+        if !log.iter().rev().any(is_it) {
+            let detail = format!("{offset} of {partition} is not in the committed log");
+            return Err(broken("ACK-COMMITTED", detail));
+        }
+        Ok(())
+    }
+
+    /// The coordinator takes a commit of a generation: nobody may know of a newer one.
+    pub(super) fn accepted(&self, generation: i32, offset: i64) -> Result<(), Violation> {
+        match self.owners.keys().next_back() {
+            Some(newest) if *newest > generation => Err(broken(
+                "NO-ZOMBIES",
+                format!("{offset} of generation {generation} in {newest}"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The coordinator shows an offset: the last one in the committed log.
+    pub(super) fn shown(&self, partition: i32, offset: Option<i64>) -> Result<(), Violation> {
+        let last = self.committed.get(&partition).copied();
+        if last == offset {
+            return Ok(());
+        }
+        let detail = format!("{partition} is at {last:?}, and {offset:?} is shown");
+        Err(broken("NEVER-BACK", detail))
+    }
+
+    /// After the faults, once everything has settled.
+    pub(super) fn settled(held: &BTreeMap<i32, Vec<u64>>, all: i32) -> Result<(), Violation> {
+        for partition in 0..all {
+            let owners = held.get(&partition).map_or(&[][..], Vec::as_slice);
+            if owners.len() != 1 {
+                let detail = format!("{partition} is held by {owners:?} after the faults");
+                return Err(broken("PROGRESS", detail));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,525 @@
+//! A group, its clients and everything that happens to them.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_kernel::group::{
+    Answer, CommitRequest, CommittedOffset, Effects, GroupId, JoinRequest, LeavingMember, MemberId,
+    OffsetRow, Planted, Protocol, SyncRequest, Ticket,
+};
+use holdfast_model::{ErrorCode, TopicId};
+use uuid::Uuid;
+
+use super::client::{Ask, Client, Told};
+use super::coordinator::{Coordinator, now, text};
+use super::oracle::Oracle;
+use super::{GROUP, GroupReport, Mix, PARTITIONS, SECOND, TOPIC};
+use crate::rng::Rng;
+use crate::{Time, Violation};
+
+/// When the faults end, and when everything must have settled.
+const HEALED: Time = 240 * SECOND;
+const END: Time = HEALED + 120 * SECOND;
+
+/// How often clients look what to do, and the coordinator's timers are looked at.
+const STEP: Time = SECOND / 10;
+
+/// A consumer, its life, and which of its requests.
+type Caller = (usize, u64, u64);
+
+#[derive(Debug)]
+enum Event {
+    Steps,
+    Ask(Caller, Ask),
+    Told(Caller, Told),
+    Commit,
+    FailOver,
+    Death,
+}
+
+/// The longest way of a message that comes twice.
+const LATEST: Time = 20 * SECOND;
+
+/// What a ticket stands for.
+#[derive(Debug)]
+struct Waiting {
+    caller: Caller,
+    member: Option<MemberId>,
+    generation: i32,
+    rows: Vec<(i32, i64)>,
+}
+
+pub(super) struct World<'a> {
+    mix: &'a Mix,
+    rng: Rng,
+    time: Time,
+    sequence: u64,
+    events: BinaryHeap<Reverse<(Time, u64)>>,
+    bodies: BTreeMap<u64, Event>,
+    coordinator: Coordinator,
+    clients: Vec<Client>,
+    waiting: BTreeMap<Ticket, Waiting>,
+    tickets: u64,
+    offsets: i64,
+    oracle: Oracle,
+    steps: u64,
+    traced: bool,
+    lines: Vec<String>,
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(mix: &'a Mix, seed: u64, planted: Planted, traced: bool) -> Self {
+        let mut world = Self {
+            mix,
+            rng: Rng::new(seed),
+            time: 0,
+            sequence: 0,
+            events: BinaryHeap::new(),
+            bodies: BTreeMap::new(),
+            coordinator: Coordinator::new(planted, mix.floor),
+            clients: (0..mix.members).map(|_| Client::new()).collect(),
+            waiting: BTreeMap::new(),
+            tickets: 0,
+            offsets: 0,
+            oracle: Oracle::default(),
+            steps: 0,
+            traced,
+            lines: Vec::new(),
+        };
+        for client in &mut world.clients {
+            client.start();
+        }
+        world.after(0, Event::Steps);
+        world.after(0, Event::Commit);
+        if mix.failover_every > 0 {
+            world.after(mix.failover_every, Event::FailOver);
+        }
+        if mix.death_every > 0 {
+            world.after(mix.death_every, Event::Death);
+        }
+        world
+    }
+
+    pub(super) fn report(&self) -> GroupReport {
+        GroupReport {
+            violation: None,
+            events: self.steps,
+            generations: self.oracle.generations(),
+            commits: self.oracle.commits,
+            failovers: self.coordinator.failovers,
+            rewritten: self.coordinator.rewritten,
+            lines: self.lines.clone(),
+        }
+    }
+
+    fn after(&mut self, delay: Time, event: Event) {
+        self.sequence += 1;
+        self.events
+            .push(Reverse((self.time + delay, self.sequence)));
+        self.bodies.insert(self.sequence, event);
+    }
+
+    fn say(&mut self, line: impl FnOnce() -> String) {
+        if self.traced {
+            let line = format!("{:>12} {}", self.time, line());
+            self.lines.push(line);
+        }
+    }
+
+    fn healed(&self) -> bool {
+        self.time >= HEALED
+    }
+
+    pub(super) fn run(&mut self) -> Result<(), Violation> {
+        while let Some(Reverse((at, sequence))) = self.events.pop() {
+            if at > END {
+                break;
+            }
+            self.time = at;
+            self.steps += 1;
+            if let Some(event) = self.bodies.remove(&sequence) {
+                self.happen(event)?;
+            }
+        }
+        self.check_end()
+    }
+
+    fn happen(&mut self, event: Event) -> Result<(), Violation> {
+        let mut effects = Effects::default();
+        match event {
+            Event::Steps => {
+                self.step_clients();
+                let time = now(self.time);
+                if let Some(shard) = &mut self.coordinator.shard
+                    && shard
+                        .next_deadline()
+                        .is_some_and(|next| next <= time.monotonic)
+                {
+                    shard.tick(time, &mut effects);
+                }
+                self.after(STEP, Event::Steps);
+            }
+            Event::Ask(caller, ask) => self.serve(caller, ask, &mut effects)?,
+            Event::Told((index, life, number), told) => {
+                let client = &mut self.clients[index];
+                if client.life == life && self.time >= client.paused_until {
+                    client.told(self.time, number, told);
+                }
+            }
+            Event::Commit => {
+                let (time, oracle) = (self.time, &mut self.oracle);
+                self.coordinator
+                    .commit(time, &mut self.rng, oracle, &mut effects);
+                self.check_offsets()?;
+                self.coordinator.rewrite();
+                let slowest = if self.healed() {
+                    SECOND / 20
+                } else {
+                    self.mix.slowest_commit
+                };
+                let delay = self.rng.within((1_000, slowest));
+                self.after(delay, Event::Commit);
+            }
+            Event::FailOver if !self.healed() => self.fail_over(),
+            Event::Death if !self.healed() => self.death(&mut effects),
+            Event::FailOver | Event::Death => {}
+        }
+        self.settle(effects)
+    }
+
+    fn step_clients(&mut self) {
+        for index in 0..self.clients.len() {
+            let asked = self.clients[index].step(self.time, &mut self.offsets);
+            if let Some((number, ask)) = asked {
+                let caller = (index, self.clients[index].life, number);
+                self.send(Event::Ask(caller, ask.clone()), Event::Ask(caller, ask));
+            }
+        }
+    }
+
+    /// A message is under way, or lost, or comes twice.
+    fn send(&mut self, event: Event, again: Event) {
+        let calm = self.healed();
+        if !calm && self.rng.chance(self.mix.lost) {
+            return;
+        }
+        let slowest = if calm { SECOND / 50 } else { self.mix.slowest };
+        let delay = self.rng.within((100, slowest));
+        self.after(delay, event);
+        if !calm && self.rng.chance(self.mix.repeated) {
+            // A connection that was thought dead delivers at last.
+            let delay = self.rng.within((100, LATEST));
+            self.after(delay, again);
+        }
+    }
+
+    fn tell(&mut self, caller: Caller, told: Told) {
+        self.send(Event::Told(caller, told.clone()), Event::Told(caller, told));
+    }
+
+    fn fail_over(&mut self) {
+        self.say(|| "the coordinator dies".to_owned());
+        let answers = self.coordinator.fail_over(&mut self.rng);
+        // A dead process answers nobody; one that was relieved does.
+        if self.rng.chance(500) {
+            for (ticket, answer) in answers {
+                if let Some(waiting) = self.waiting.remove(&ticket) {
+                    self.tell(waiting.caller, told_of(&answer));
+                }
+            }
+        }
+        self.waiting.clear();
+        self.coordinator.load_if_whole(self.time);
+        let delay = self.rng.within((SECOND, self.mix.failover_every * 2));
+        self.after(delay, Event::FailOver);
+    }
+
+    /// A member dies, leaves or stands still; one that is gone comes back.
+    fn death(&mut self, effects: &mut Effects) {
+        let index = self.rng.index(self.clients.len());
+        let pause = self.rng.within((SECOND, 25 * SECOND));
+        let (life, alive) = (self.clients[index].life, self.clients[index].alive);
+        if !alive {
+            self.clients[index].start();
+        } else if self.rng.chance(self.mix.pauses) {
+            self.clients[index].paused_until = self.time + pause;
+        } else {
+            let farewell = self.clients[index].leave();
+            if let Some(ask) = farewell.filter(|_| self.rng.chance(300)) {
+                let served = self.serve((index, life, 0), ask, effects);
+                debug_assert!(served.is_ok(), "a farewell breaks nothing");
+            }
+        }
+        self.say(|| format!("member {index} dies, pauses or comes back"));
+        let delay = self.rng.within((SECOND, self.mix.death_every * 2));
+        self.after(delay, Event::Death);
+    }
+
+    fn ticket(&mut self, waiting: Waiting) -> Ticket {
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        self.waiting.insert(ticket, waiting);
+        ticket
+    }
+
+    fn serve(&mut self, caller: Caller, ask: Ask, effects: &mut Effects) -> Result<(), Violation> {
+        self.say(|| format!("{caller:?} asks {ask:?}"));
+        let group: GroupId = text(GROUP);
+        let time = now(self.time);
+        if self.coordinator.shard.is_none() {
+            let told = refusal(&ask);
+            self.tell(caller, told);
+            return Ok(());
+        }
+        let mut waiting = Waiting {
+            caller,
+            member: None,
+            generation: -1,
+            rows: Vec::new(),
+        };
+        match ask {
+            Ask::Join(member) => {
+                let fresh = format!("member-{}-{}", caller.0, self.tickets);
+                let ticket = self.ticket(waiting);
+                let request = join_request(member, &fresh);
+                if let Some(shard) = &mut self.coordinator.shard {
+                    shard.join(time, &group, ticket, request, effects);
+                }
+            }
+            Ask::Sync {
+                member,
+                generation,
+                assignments,
+            } => {
+                waiting.member = Some(Arc::clone(&member));
+                waiting.generation = generation;
+                let ticket = self.ticket(waiting);
+                let request = sync_request(member, generation, &assignments);
+                if let Some(shard) = &mut self.coordinator.shard {
+                    shard.sync(time, &group, ticket, request, effects);
+                }
+            }
+            Ask::Heartbeat(member, generation) => {
+                if let Some(shard) = &mut self.coordinator.shard {
+                    let code = shard.heartbeat(time, &group, &member, None, generation);
+                    self.tell(caller, Told::Heart(code));
+                }
+            }
+            Ask::Fetch(partitions) => self.fetch(caller, &partitions)?,
+            Ask::Commit {
+                member,
+                generation,
+                rows,
+            } => {
+                waiting.generation = generation;
+                waiting.rows.clone_from(&rows);
+                let ticket = self.ticket(waiting);
+                let request = commit_request(&group, member, generation, &rows, time.wall_ms);
+                if let Some(shard) = &mut self.coordinator.shard {
+                    let before = effects.writes.len();
+                    shard.commit(time, ticket, request, effects);
+                    if effects.writes.len() > before {
+                        let first = rows.first().map_or(0, |(_, offset)| *offset);
+                        self.oracle.accepted(generation, first)?;
+                    }
+                }
+            }
+            Ask::Leave(member) => {
+                if let Some(shard) = &mut self.coordinator.shard {
+                    let leaving = LeavingMember {
+                        member,
+                        instance: None,
+                    };
+                    shard.leave(time, &group, &[leaving], effects);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn fetch(&mut self, caller: Caller, partitions: &[i32]) -> Result<(), Violation> {
+        let mut positions = Vec::new();
+        if let Some(shard) = &self.coordinator.shard {
+            for partition in partitions {
+                let offset = shard.offset(GROUP, TOPIC, *partition);
+                let offset = offset.map(|value| value.offset);
+                self.oracle.shown(*partition, offset)?;
+                positions.push((*partition, offset.unwrap_or(0)));
+            }
+        }
+        self.tell(caller, Told::Fetched(ErrorCode::None, positions));
+        Ok(())
+    }
+
+    /// Answers go out, and are seen by the oracle first; records are appended.
+    fn settle(&mut self, mut effects: Effects) -> Result<(), Violation> {
+        loop {
+            for (ticket, answer) in std::mem::take(&mut effects.answers) {
+                let Some(waiting) = self.waiting.remove(&ticket) else {
+                    continue;
+                };
+                self.judge(&waiting, &answer)?;
+                self.say(|| format!("{:?} is told {answer:?}", waiting.caller));
+                self.tell(waiting.caller, told_of(&answer));
+            }
+            let writes = std::mem::take(&mut effects.writes);
+            if writes.is_empty() {
+                return Ok(());
+            }
+            if !self.healed() && self.rng.chance(self.mix.lost) {
+                self.coordinator.refuse(self.time, writes, &mut effects);
+            } else {
+                self.coordinator.append(writes);
+            }
+        }
+    }
+
+    fn judge(&mut self, waiting: &Waiting, answer: &Answer) -> Result<(), Violation> {
+        match answer {
+            Answer::Sync(answer) if answer.code == ErrorCode::None => {
+                let share: Vec<i32> = answer.assignment.iter().map(|p| i32::from(*p)).collect();
+                let member = waiting.member.clone().unwrap_or_else(|| text(""));
+                self.oracle.assigned(waiting.generation, &member, &share)
+            }
+            Answer::Done(ErrorCode::None) => {
+                for (partition, offset) in &waiting.rows {
+                    let log = self.coordinator.committed_log();
+                    self.oracle.acknowledged(*partition, *offset, log)?;
+                }
+                Ok(())
+            }
+            Answer::Sync(_) | Answer::Join(_) | Answer::Done(_) => Ok(()),
+        }
+    }
+
+    /// What anybody would be shown now.
+    fn check_offsets(&self) -> Result<(), Violation> {
+        if let Some(shard) = &self.coordinator.shard {
+            for partition in 0..PARTITIONS {
+                let offset = shard.offset(GROUP, TOPIC, partition);
+                self.oracle
+                    .shown(partition, offset.map(|value| value.offset))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_end(&self) -> Result<(), Violation> {
+        self.check_offsets()?;
+        let mut held: BTreeMap<i32, Vec<u64>> = BTreeMap::new();
+        let mut somebody = false;
+        for (index, client) in self.clients.iter().enumerate() {
+            somebody |= client.alive;
+            for partition in client.held.iter().filter(|_| client.runs()) {
+                held.entry(*partition).or_default().push(index as u64);
+            }
+        }
+        if somebody {
+            Oracle::settled(&held, PARTITIONS)?;
+        }
+        Ok(())
+    }
+}
+
+fn refusal(ask: &Ask) -> Told {
+    let code = ErrorCode::NotCoordinator;
+    match ask {
+        Ask::Join(member) => Told::Joined {
+            code,
+            generation: -1,
+            leader: text(""),
+            member: member.clone().unwrap_or_else(|| text("")),
+            members: Vec::new(),
+        },
+        Ask::Sync { .. } => Told::Synced(code, Vec::new()),
+        Ask::Heartbeat(..) | Ask::Leave(_) => Told::Heart(code),
+        Ask::Fetch(_) => Told::Fetched(code, Vec::new()),
+        Ask::Commit { .. } => Told::Committed(code),
+    }
+}
+
+fn told_of(answer: &Answer) -> Told {
+    match answer {
+        Answer::Join(answer) => Told::Joined {
+            code: answer.code,
+            generation: answer.generation,
+            leader: Arc::clone(&answer.leader),
+            member: Arc::clone(&answer.member),
+            members: answer.members.clone(),
+        },
+        Answer::Sync(answer) => {
+            let share = answer.assignment.iter().map(|p| i32::from(*p)).collect();
+            Told::Synced(answer.code, share)
+        }
+        Answer::Done(code) => Told::Committed(*code),
+    }
+}
+
+fn join_request(member: Option<MemberId>, fresh: &str) -> JoinRequest {
+    JoinRequest {
+        member,
+        instance: None,
+        fresh: text(fresh),
+        protocol_type: text("consumer"),
+        protocols: vec![Protocol {
+            name: text("range"),
+            metadata: Arc::from([]),
+            topics: Arc::from([text(TOPIC)]),
+        }],
+        session_timeout: Duration::from_secs(10),
+        rebalance_timeout: Duration::from_secs(20),
+        client_id: text("client"),
+        client_host: text("/host"),
+        takes_id_first: true,
+        skips_assignment: true,
+    }
+}
+
+fn sync_request(
+    member: MemberId,
+    generation: i32,
+    assignments: &[(MemberId, Vec<i32>)],
+) -> SyncRequest {
+    let bytes = |share: &[i32]| share.iter().map(|p| *p as u8).collect::<Vec<u8>>();
+    let assignments = assignments.iter();
+    let assignments = assignments.map(|(id, share)| (Arc::clone(id), Arc::from(bytes(share))));
+    SyncRequest {
+        member,
+        instance: None,
+        generation,
+        protocol_type: None,
+        protocol: None,
+        assignments: assignments.collect(),
+    }
+}
+
+fn commit_request(
+    group: &GroupId,
+    member: MemberId,
+    generation: i32,
+    rows: &[(i32, i64)],
+    committed_ms: i64,
+) -> CommitRequest {
+    let rows = rows.iter().map(|(partition, offset)| OffsetRow {
+        topic: text(TOPIC),
+        partition: *partition,
+        value: Some(CommittedOffset {
+            offset: *offset,
+            leader_epoch: -1,
+            metadata: text(""),
+            committed_ms,
+            expires_ms: None,
+            topic_id: TopicId(Uuid::from_u128(1)),
+        }),
+    });
+    CommitRequest {
+        group: Arc::clone(group),
+        member,
+        instance: None,
+        generation,
+        knows_missing_groups: true,
+        rows: rows.collect(),
+    }
+}

@@ -1,0 +1,75 @@
+// Package report writes one line per case: `pass NAME` or `FAIL NAME: why`. `run` counts them.
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Case runs a check, which fails by an error; it tells whether it passed.
+func Case(name string, check func() error) bool {
+	start := time.Now()
+	if err := check(); err != nil {
+		why := strings.ReplaceAll(err.Error(), "\n", " ")
+		fmt.Printf("FAIL %s: %.400s\n", name, why)
+		return false
+	}
+	fmt.Printf("pass %s (%.1f s)\n", name, time.Since(start).Seconds())
+	return true
+}
+
+// Records is what a group reads: every record once, in the order of its partition.
+type Records struct {
+	Count int
+	Seen  int
+	next  map[int32]int
+}
+
+// Partitions of every topic here.
+const Partitions = 3
+
+// Epoch is the timestamp of record 0, in milliseconds since 1970.
+const Epoch = int64(1_700_000_000_000)
+
+// Value of a record.
+func Value(i int) string {
+	return strings.Repeat(fmt.Sprintf("value %d ", i), 1+i%7)
+}
+
+// Add checks the next record of a partition.
+func (r *Records) Add(partition int32, key, value, header string, millis int64) error {
+	if r.next == nil {
+		r.next = map[int32]int{}
+	}
+	var i int
+	if _, err := fmt.Sscanf(key, "%d", &i); err != nil {
+		return fmt.Errorf("key %q", key)
+	}
+	wanted, known := r.next[partition]
+	if !known {
+		wanted = int(partition)
+	}
+	switch {
+	case i != wanted:
+		return fmt.Errorf("partition %d: %d, not %d", partition, i, wanted)
+	case value != Value(i):
+		return fmt.Errorf("value of %d: %.80q", i, value)
+	case header != key:
+		return fmt.Errorf("header of %d: %q", i, header)
+	case millis != Epoch+int64(i):
+		return fmt.Errorf("timestamp of %d: %d", i, millis)
+	}
+	r.next[partition] = i + Partitions
+	r.Seen++
+	return nil
+}
+
+// Ends are the offsets after the last record of each partition.
+func Ends(count int) [Partitions]int64 {
+	var ends [Partitions]int64
+	for i := 0; i < count; i++ {
+		ends[i%Partitions]++
+	}
+	return ends
+}

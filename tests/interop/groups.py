@@ -1,0 +1,355 @@
+"""Consumer groups with confluent-kafka, through rebalances, restarts and killed brokers.
+
+Usage: groups.py BOOTSTRAP COMMAND..., where COMMAND kill N and COMMAND start N end a broker without
+warning and bring it back.
+"""
+
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+import wire
+from report import case, equal, eventually
+
+PARTITIONS = 6
+RECORDS = 3_000
+PATIENCE = 60
+
+
+class Member:
+    """A consumer on a thread of its own, which commits what it has seen."""
+
+    def __init__(self, bootstrap, group, topic, **settings):
+        self.seen = []
+        self.assigned = set()
+        self.errors = []
+        self.assignments = 0
+        self.stopping = threading.Event()
+        self.consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": group,
+                "auto.offset.reset": "earliest",
+                "enable.auto.commit": False,
+                "session.timeout.ms": 6000,
+                "heartbeat.interval.ms": 500,
+                **settings,
+            }
+        )
+        self.topic = topic
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def on_assign(self, consumer, partitions):
+        self.assignments += 1
+        if consumer.memberid():
+            self.assigned |= {p.partition for p in partitions}
+
+    def on_revoke(self, _consumer, partitions):
+        self.assigned -= {p.partition for p in partitions}
+
+    def run(self):
+        self.consumer.subscribe(
+            [self.topic], on_assign=self.on_assign, on_revoke=self.on_revoke, on_lost=self.on_revoke
+        )
+        while not self.stopping.is_set():
+            try:
+                messages = self.consumer.consume(200, 0.2)
+                for message in messages:
+                    if message.error():
+                        raise KafkaException(message.error())
+                    self.seen.append((message.partition(), message.offset()))
+                if messages:
+                    self.commit()
+            except KafkaException as error:
+                if error.args[0].fatal():
+                    self.errors.append(str(error))
+                    break
+        self.consumer.close()
+
+    def commit(self):
+        """Commits where it stands; a member that was left behind may not, and reads again."""
+        try:
+            self.consumer.commit(asynchronous=False)
+        except KafkaException as error:
+            if error.args[0].name() not in REBALANCES:
+                self.errors.append(error.args[0].name())
+
+    def stop(self):
+        self.stopping.set()
+        self.thread.join(PATIENCE)
+        equal(self.thread.is_alive(), False, "still running")
+        equal(self.errors, [], "errors")
+
+
+# What a commit in the midst of a rebalance, or of a coordinator's change, may be told.
+REBALANCES = {
+    "ILLEGAL_GENERATION",
+    "UNKNOWN_MEMBER_ID",
+    "REBALANCE_IN_PROGRESS",
+    "_NO_OFFSET",
+    "_WAIT_COORD",
+    "NOT_COORDINATOR",
+    "COORDINATOR_NOT_AVAILABLE",
+    "COORDINATOR_LOAD_IN_PROGRESS",
+    "_ASSIGNMENT_LOST",
+    "_TIMED_OUT",
+    "REQUEST_TIMED_OUT",
+    "_TRANSPORT",
+    "_STATE",
+}
+
+
+class Cases:
+    def __init__(self, bootstrap, command):
+        self.bootstrap = bootstrap
+        self.command = command
+        self.admin = AdminClient({"bootstrap.servers": bootstrap})
+
+    def topic(self, name, records=RECORDS):
+        self.admin.create_topics([NewTopic(name, PARTITIONS, 3)])[name].result(30)
+        for broker in self.bootstrap.split(","):
+            eventually(lambda: equal(wire.knows(broker, name), True, f"{name} at {broker}"))
+        self.write(name, records)
+
+    def write(self, name, records, start=0):
+        producer = Producer({"bootstrap.servers": self.bootstrap, "enable.idempotence": True})
+        failed = []
+        for i in range(start, start + records):
+            producer.produce(
+                name,
+                str(i).encode(),
+                partition=i % PARTITIONS,
+                on_delivery=lambda error, _: error and failed.append(str(error)),
+            )
+            producer.poll(0)
+        equal(producer.flush(PATIENCE), 0, "never delivered")
+        equal(failed[:3], [], "failed")
+
+    @staticmethod
+    def wait(check, what):
+        end = time.monotonic() + PATIENCE
+        while not check():
+            if time.monotonic() > end:
+                raise AssertionError(f"not within {PATIENCE} s: {what}")
+            time.sleep(0.05)
+
+    def whole(self, members):
+        """Waits until the members have every partition once."""
+        everything = set(range(PARTITIONS))
+
+        def check():
+            held = [p for member in members for p in member.assigned]
+            return sorted(held) == sorted(everything) and all(m.assigned for m in members)
+
+        self.wait(check, "every partition is held once, and everybody has some")
+
+    def committed(self, group, name):
+        """The committed offset of each partition."""
+        asked = [
+            ConsumerGroupTopicPartitions(group, [TopicPartition(name, p) for p in range(PARTITIONS)])
+        ]
+        ((_, future),) = self.admin.list_consumer_group_offsets(asked).items()
+        return [p.offset for p in future.result(PATIENCE).topic_partitions]
+
+    def share(self, name, strategy):
+        """Three members come one by one, and go; nothing is read twice but for who was cut off."""
+        self.topic(name)
+        settings = {"partition.assignment.strategy": strategy}
+        members = []
+        for count in range(1, 4):
+            members.append(Member(self.bootstrap, name, name, **settings))
+            self.whole(members)
+            equal(len(members), count, "members")
+        self.wait(lambda: self.total(members) >= RECORDS, "everything is read")
+        self.admin_sees(name, 3)
+        for gone in list(members):
+            gone.stop()
+            members.remove(gone)
+            if members:
+                self.whole(members)
+        equal(self.committed(name, name), [RECORDS // PARTITIONS] * PARTITIONS, "committed")
+
+    @staticmethod
+    def total(members):
+        return len({seen for member in members for seen in member.seen})
+
+    def admin_sees(self, group, count):
+        ((_, future),) = self.admin.describe_consumer_groups([group]).items()
+        described = future.result(30)
+        equal(str(described.state.name), "STABLE", "state")
+        equal(len(described.members), count, "members")
+        held = sorted(
+            p.partition for m in described.members for p in m.assignment.topic_partitions
+        )
+        equal(held, list(range(PARTITIONS)), "assigned")
+        listed = self.admin.list_consumer_groups().result(30)
+        equal(listed.errors, [], "errors of the list")
+        equal(group in [g.group_id for g in listed.valid], True, "listed")
+
+    def resumes(self):
+        """What was committed is not read again, by whoever comes later."""
+        name = "group-resumes"
+        self.topic(name)
+        first = Member(self.bootstrap, name, name)
+        self.wait(lambda: self.total([first]) == RECORDS, "everything is read")
+        first.stop()
+        self.write(name, RECORDS, RECORDS)
+        second = Member(self.bootstrap, name, name)
+        self.wait(lambda: self.total([second]) >= RECORDS, "what is new is read")
+        second.stop()
+        equal(len(second.seen), RECORDS, "records read by the second")
+        equal(min(offset for _, offset in second.seen), RECORDS // PARTITIONS, "first offset")
+
+    def static(self):
+        """A static member that restarts keeps its partitions, and nobody else notices."""
+        name = "group-static"
+        self.topic(name)
+        settings = {"session.timeout.ms": 30000}
+        stays = Member(self.bootstrap, name, name, **settings, **{"group.instance.id": "stays"})
+        self.whole([stays])
+        goes = Member(self.bootstrap, name, name, **settings, **{"group.instance.id": "goes"})
+        self.whole([stays, goes])
+        before, held = stays.assignments, set(goes.assigned)
+        goes.stop()
+        again = Member(self.bootstrap, name, name, **settings, **{"group.instance.id": "goes"})
+        self.whole([stays, again])
+        equal(again.assigned, held, "what it holds")
+        equal(stays.assignments, before, "assignments of the other")
+        again.stop()
+        stays.stop()
+
+    def admins(self):
+        """Offsets are moved and deleted by an admin, while nobody reads."""
+        name = "group-admin"
+        self.topic(name)
+        member = Member(self.bootstrap, name, name)
+        self.wait(lambda: self.total([member]) == RECORDS, "everything is read")
+        moved = [ConsumerGroupTopicPartitions(name, [TopicPartition(name, 2, 7)])]
+        ((_, future),) = self.admin.alter_consumer_group_offsets(moved).items()
+        self.refused({"UNKNOWN_MEMBER_ID", "NON_EMPTY_GROUP"}, future)
+        self.refused({"NON_EMPTY_GROUP"}, self.delete(name))
+        member.stop()
+        ((_, future),) = self.admin.alter_consumer_group_offsets(moved).items()
+        future.result(30)
+        equal(self.committed(name, name)[2], 7, "moved offset")
+        self.delete(name).result(30)
+        equal(self.committed(name, name), [-1001] * PARTITIONS, "offsets of a deleted group")
+        self.refused({"GROUP_ID_NOT_FOUND"}, self.delete(name))
+
+    def delete(self, group):
+        ((_, future),) = self.admin.delete_consumer_groups([group]).items()
+        return future
+
+    @staticmethod
+    def refused(wanted, future):
+        try:
+            result = future.result(30)
+        except KafkaException as error:
+            equal(error.args[0].name() in wanted, True, error.args[0].name())
+            return
+        codes = {p.error.name() for p in result.topic_partitions if p.error} if result else set()
+        equal(codes != set() and codes <= wanted, True, f"refusal {codes}")
+
+    def internal(self):
+        """Nobody else writes to the topic of the coordinators."""
+        producer = Producer({"bootstrap.servers": self.bootstrap})
+        told = []
+        producer.produce(
+            "__consumer_offsets", b"x", partition=0, on_delivery=lambda e, _: told.append(e.name())
+        )
+        producer.flush(30)
+        equal(told, ["TOPIC_EXCEPTION"], "outcome")
+
+    def broker(self, verb, number):
+        subprocess.run(
+            [*self.command, verb, str(number)], check=True, capture_output=True, timeout=60
+        )
+
+    def killed(self):
+        """A group goes on through the death of every broker, its coordinator among them."""
+        name = "group-killed"
+        self.topic(name)
+        members = [Member(self.bootstrap, name, name) for _ in range(2)]
+        self.whole(members)
+        written = RECORDS
+        for number in range(3):
+            self.broker("kill", number)
+            self.write(name, RECORDS, written)
+            written += RECORDS
+            self.broker("start", number)
+            self.wait(lambda: self.total(members) == written, f"everything after killing {number}")
+        self.whole(members)
+        for member in members:
+            member.stop()
+        committed = self.committed(name, name)
+        equal(committed, [written // PARTITIONS] * PARTITIONS, "committed")
+
+    def payments(self):
+        """A user's program is killed and started again at random: what was committed is not
+        repeated, and nothing is skipped. Its session outlives it for 45 s, librdkafka's default."""
+        name, records = "payments", 240
+        self.topic(name, records)
+        chance = random.Random(7)
+        before, kills = [0] * PARTITIONS, 0
+        end = time.monotonic() + 400
+        while sum(before) < records and time.monotonic() < end:
+            lines, killed = self.pay(chance.randrange(60, 110))
+            kills += killed
+            for partition, offset in lines:
+                equal(offset, before[partition], f"next payment of partition {partition}")
+                before[partition] += 1
+            now = [max(offset, 0) for offset in self.committed("payment-group", name)]
+            if killed and now != before:
+                # The last payment was printed, and the program killed before its commit came.
+                before[lines[-1][0]] -= 1
+            equal(now, before, "committed")
+        equal((sum(before), kills > 0), (records, True), f"payments, over {kills} kills")
+
+    def pay(self, most):
+        """Runs the program until it has nothing to do, or kills it after so many payments: the
+        partition and offset of each, and whether it was killed."""
+        program = pathlib.Path(__file__).with_name("payment_consumer.py")
+        process = subprocess.Popen(
+            [sys.executable, program, self.bootstrap], stdout=subprocess.PIPE, text=True
+        )
+        lines = []
+        for line in process.stdout:
+            _, partition, offset, _ = line.split()
+            lines.append((int(partition), int(offset)))
+            if len(lines) == most:
+                process.kill()
+        process.wait()
+        # A commit that was on its way arrives or does not.
+        time.sleep(0.5)
+        return lines, process.returncode == -signal.SIGKILL
+
+
+def main():
+    cases = Cases(sys.argv[1], sys.argv[2:])
+    case("groups: three members share, range", cases.share, "group-range", "range")
+    case("groups: three members share, roundrobin", cases.share, "group-robin", "roundrobin")
+    case(
+        "groups: three members share, cooperatively",
+        cases.share,
+        "group-cooperative",
+        "cooperative-sticky",
+    )
+    case("groups: what was committed is not read again", cases.resumes)
+    case("groups: a static member restarts unnoticed", cases.static)
+    case("groups: an admin moves and deletes offsets", cases.admins)
+    case("groups: nobody else writes to their topic", cases.internal)
+    case("groups: every broker is killed once", cases.killed)
+    case("groups: a user's program is killed at random", cases.payments)
+
+
+if __name__ == "__main__":
+    main()
