@@ -97,16 +97,18 @@ def python_reads(bootstrap, topic, count):
         for _ in range(2)
     ]
     checker = Checker(count)
-    held = [set(), set()]
     end = time.monotonic() + PATIENCE
+
+    def sizes():
+        return sorted(len(member.assignment()) for member in members)
+
     try:
         # Both join before anything is read: who reads alone first would hand over in between.
-        while not all(held) and time.monotonic() < end:
-            for index, member in enumerate(members):
+        while sizes() != [1, 2] and time.monotonic() < end:
+            for member in members:
                 for batch in member.poll(100).values():
                     member.seek(kafka.TopicPartition(topic, batch[0].partition), batch[0].offset)
-                held[index] = member.assignment()
-        equal(sorted(len(h) for h in held), [1, 2], "partitions of each")
+        equal(sizes(), [1, 2], "partitions of each")
         while not checker.done() and time.monotonic() < end:
             for member in members:
                 for batch in member.poll(200).values():

@@ -9,6 +9,7 @@ mod client;
 mod coordinator;
 mod mix;
 mod oracle;
+mod request;
 mod world;
 
 use std::fmt;

@@ -99,7 +99,7 @@ async function reads(kafka, admin, topic, count) {
         // Until both are there, what is read is read again by whoever gets the partition.
         if (held[0] === 0 || held[1] === 0) {
           member.seek({ topic, partition, offset: message.offset });
-          await pause(50);
+          await pause(1);
           return;
         }
         try {
