@@ -6,6 +6,7 @@ than the others.
 
 import asyncio
 import sys
+import threading
 import time
 
 import aiokafka
@@ -82,7 +83,7 @@ def python_writes(bootstrap, topic, codec, count):
 
 
 def python_reads(bootstrap, topic, count):
-    """Two members of one group, polled in turn."""
+    """Two members of one group, each on a thread of its own as a program would have it."""
     members = [
         kafka.KafkaConsumer(
             topic,
@@ -92,30 +93,48 @@ def python_reads(bootstrap, topic, count):
             enable_auto_commit=False,
             session_timeout_ms=10_000,
             heartbeat_interval_ms=500,
-            consumer_timeout_ms=1000,
         )
         for _ in range(2)
     ]
     checker = Checker(count)
+    lock, done, wrong = threading.Lock(), threading.Event(), []
+    held = [0, 0]
+
+    def read(index):
+        member = members[index]
+        try:
+            while not done.is_set():
+                batches = member.poll(500)
+                held[index] = len(member.assignment())
+                with lock:
+                    for partition, batch in batches.items():
+                        if sorted(held) != [1, 2]:
+                            # Who reads before both are there would hand over in between.
+                            member.seek(partition, batch[0].offset)
+                            continue
+                        for record in batch:
+                            checker.add(record)
+                if batches and sorted(held) == [1, 2]:
+                    member.commit()
+        except Exception as error:  # what happens on a thread is this case's failure
+            wrong.append(error)
+            done.set()
+
+    threads = [threading.Thread(target=read, args=(index,)) for index in range(2)]
+    for thread in threads:
+        thread.start()
     end = time.monotonic() + PATIENCE
-
-    def sizes():
-        return sorted(len(member.assignment()) for member in members)
-
+    while not checker.done() and not done.is_set() and time.monotonic() < end:
+        time.sleep(0.05)
+    # The last commits come after the last records.
+    time.sleep(0.5)
+    done.set()
+    for thread in threads:
+        thread.join(PATIENCE)
     try:
-        # Both join before anything is read: who reads alone first would hand over in between.
-        while sizes() != [1, 2] and time.monotonic() < end:
-            for member in members:
-                for batch in member.poll(100).values():
-                    member.seek(kafka.TopicPartition(topic, batch[0].partition), batch[0].offset)
-        equal(sizes(), [1, 2], "partitions of each")
-        while not checker.done() and time.monotonic() < end:
-            for member in members:
-                for batch in member.poll(200).values():
-                    for record in batch:
-                        checker.add(record)
-                member.commit()
-        equal(checker.seen, count, "records")
+        if wrong:
+            raise wrong[0]
+        equal((checker.seen, sorted(held)), (count, [1, 2]), "records, and partitions of each")
         committed = {p: members[0].committed(kafka.TopicPartition(topic, p)) for p in range(3)}
         equal(committed, {p: len(range(p, count, 3)) for p in range(3)}, "committed")
     finally:
