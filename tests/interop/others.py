@@ -19,7 +19,8 @@ from report import case, equal, eventually
 
 CODECS = [None, "gzip", "snappy", "lz4", "zstd"]
 PARTITIONS = 3
-EPOCH = 1_700_000_000_000
+# The timestamp of record 0: an hour ago, as retention would delete what is older than a week.
+EPOCH = int(time.time()) * 1000 - 3_600_000
 PATIENCE = 60
 
 

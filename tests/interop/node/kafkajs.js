@@ -5,7 +5,8 @@
 const { Kafka, CompressionTypes, logLevel } = require("kafkajs");
 
 const PARTITIONS = 3;
-const EPOCH = 1_700_000_000_000;
+// The timestamp of record 0: an hour ago, as retention would delete what is older than a week.
+const EPOCH = Date.now() - 3_600_000;
 const PATIENCE = 60_000;
 
 const value = (i) => `value ${i} `.repeat(1 + (i % 7));

@@ -29,8 +29,9 @@ type Records struct {
 // Partitions of every topic here.
 const Partitions = 3
 
-// Epoch is the timestamp of record 0, in milliseconds since 1970.
-const Epoch = int64(1_700_000_000_000)
+// Epoch is the timestamp of record 0, in milliseconds since 1970: an hour ago, as retention would
+// delete what is older than a week.
+var Epoch = time.Now().Add(-time.Hour).UnixMilli()
 
 // Value of a record.
 func Value(i int) string {
