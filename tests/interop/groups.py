@@ -270,6 +270,45 @@ class Cases:
         producer.flush(30)
         equal(told, ["TOPIC_EXCEPTION"], "outcome")
 
+    def rewritten(self):
+        """Many commits leave the log of their coordinator short, and whoever takes over knows them."""
+        name, commits = "group-rewritten", 5_000
+        self.topic(name, PARTITIONS)
+        # Commits of 4 kB each, 20 MB in all, of one partition after the other.
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": name})
+        for i in range(commits):
+            place = TopicPartition(name, i % PARTITIONS, i, f"{i} ".ljust(4000))
+            consumer.commit(offsets=[place], asynchronous=i % 20 != 0)
+        consumer.commit(
+            offsets=[TopicPartition(name, p, commits + p) for p in range(PARTITIONS)],
+            asynchronous=False,
+        )
+        wanted = [commits + p for p in range(PARTITIONS)]
+        equal(self.committed(name, name), wanted, "committed")
+        log = TopicPartition("__consumer_offsets", java_hash(name) % 50)
+        low, high = consumer.get_watermark_offsets(log, timeout=30)
+        equal(high > commits and low > commits // 2, True, f"log from {low} to {high}")
+        # The next coordinator knows only what it reads from there.
+        coordinator = self.coordinator(name)
+        self.broker("kill", coordinator)
+        try:
+            self.wait(lambda: self.coordinator(name) != coordinator, "another coordinator")
+            equal(self.shown(name), wanted, "committed, says the next coordinator")
+        finally:
+            self.broker("revive", coordinator)
+        consumer.close()
+        # The next case needs every broker.
+        self.wait(lambda: self.in_sync(name) == 3, "three replicas in sync")
+
+    def in_sync(self, topic):
+        """How many replicas are in sync of the partition that has fewest."""
+        found = self.admin.list_topics(topic, timeout=30).topics[topic].partitions
+        return min(len(partition.isrs) for partition in found.values())
+
+    def coordinator(self, group):
+        """The broker that our own tool says coordinates a group."""
+        return self.described(group)["coordinator"]
+
     def broker(self, verb, number):
         subprocess.run(
             [*self.command, verb, str(number)], check=True, capture_output=True, timeout=60
@@ -317,12 +356,15 @@ class Cases:
 
     def shown(self, group):
         """What our own tool shows as committed."""
-        command = [self.command[0], "group", "describe", group, "-b", self.bootstrap, "-o", "json"]
-        shown = subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
         offsets = [0] * PARTITIONS
-        for row in json.loads(shown)[0]["partitions"]:
+        for row in self.described(group)["partitions"]:
             offsets[row["partition"]] = row["committed"] or 0
         return offsets
+
+    def described(self, group):
+        command = [self.command[0], "group", "describe", group, "-b", self.bootstrap, "-o", "json"]
+        shown = subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
+        return json.loads(shown)[0]
 
     def pay(self, most):
         """Runs the program until it has nothing to do, or kills it after so many payments: the
@@ -343,6 +385,14 @@ class Cases:
         return lines, process.returncode == -signal.SIGKILL
 
 
+def java_hash(text):
+    """What Kafka finds the partition of a group by, in 31 bits."""
+    total = 0
+    for unit in text.encode():
+        total = (31 * total + unit) & 0xFFFFFFFF
+    return total & 0x7FFFFFFF
+
+
 def main():
     cases = Cases(sys.argv[1], sys.argv[2:])
     case("groups: three members share, range", cases.share, "group-range", "range")
@@ -357,6 +407,7 @@ def main():
     case("groups: a static member restarts unnoticed", cases.static)
     case("groups: an admin moves and deletes offsets", cases.admins)
     case("groups: nobody else writes to their topic", cases.internal)
+    case("groups: many commits leave a short log", cases.rewritten)
     case("groups: every broker is killed once", cases.killed)
     case("groups: a user's program is killed at random", cases.payments)
 

@@ -10,18 +10,18 @@ mod desk;
 mod load;
 mod office;
 mod record;
-mod subscription;
 mod task;
 mod topic;
 
 pub use desk::{Desk, Turn};
 pub use office::Offices;
-pub use subscription::topics_of;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_kernel::group::GroupOptions;
+use holdfast_kernel::group::{CONSUMER_PROTOCOL, GroupOptions};
 use holdfast_runtime::config::Groups;
+use holdfast_wire::consumer_protocol;
 
 /// The kernel's options, from the configuration.
 pub(crate) fn options(groups: &Groups) -> GroupOptions {
@@ -34,4 +34,15 @@ pub(crate) fn options(groups: &Groups) -> GroupOptions {
         commit_timeout: Duration::from_millis(groups.offsets_commit_timeout_ms),
         ..GroupOptions::default()
     }
+}
+
+/// The topics in what a member says of itself, if it is a consumer; groups of other kinds are not
+/// understood here.
+pub(crate) fn topics_of(protocol_type: &str, metadata: &[u8]) -> Arc<[Arc<str>]> {
+    let topics = if protocol_type == CONSUMER_PROTOCOL {
+        consumer_protocol::topics(metadata).unwrap_or_default()
+    } else {
+        Vec::new()
+    };
+    topics.into_iter().map(Arc::from).collect()
 }

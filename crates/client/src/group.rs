@@ -1,7 +1,7 @@
 //! A member of a consumer group, of the classic protocol: it reads what the group assigns it, and
 //! commits what was handed out.
 
-pub(crate) mod assignment;
+mod range;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use holdfast_model::{ErrorCode, Monotonic};
 use holdfast_wire::StrBytes;
+use holdfast_wire::consumer_protocol::{self, Share};
 use holdfast_wire::messages::join_group_request::JoinGroupRequestProtocol;
 use holdfast_wire::messages::leave_group_request::MemberIdentity;
 use holdfast_wire::messages::offset_commit_request::{
@@ -276,7 +277,7 @@ impl GroupConsumer {
     ) -> Result<Option<JoinGroupResponse>, Error> {
         let protocol = JoinGroupRequestProtocol::default()
             .with_name(text(RANGE))
-            .with_metadata(assignment::subscription(&self.topics));
+            .with_metadata(consumer_protocol::subscription(&self.topics));
         let request = JoinGroupRequest::default()
             .with_group_id(self.id())
             .with_session_timeout_ms(millis(SESSION))
@@ -304,7 +305,7 @@ impl GroupConsumer {
         &mut self,
         connection: &Connection,
         joined: JoinGroupResponse,
-    ) -> Result<BTreeMap<String, Vec<i32>>, Error> {
+    ) -> Result<Share, Error> {
         let leads = joined.leader == joined.member_id && !joined.skip_assignment;
         let assignments = if leads {
             self.divide(&joined).await?
@@ -323,7 +324,7 @@ impl GroupConsumer {
             .await?;
         let what = || format!("sync with group {}", self.group);
         Error::check(answer.error_code, None, what)?;
-        let share = assignment::decode(&answer.assignment);
+        let share = consumer_protocol::decode_share(&answer.assignment);
         share.ok_or_else(|| Error::Protocol {
             address: format!("the coordinator of {}", self.group),
             reason: "the assignment is malformed".to_owned(),
@@ -337,7 +338,7 @@ impl GroupConsumer {
     ) -> Result<Vec<SyncGroupRequestAssignment>, Error> {
         let mut wishes: Vec<(String, Vec<String>)> = Vec::new();
         for member in &joined.members {
-            let topics = assignment::topics(&member.metadata).unwrap_or_default();
+            let topics = consumer_protocol::topics(&member.metadata).unwrap_or_default();
             wishes.push((member.member_id.to_string(), topics));
         }
         let mut partitions: BTreeMap<String, i32> = BTreeMap::new();
@@ -349,21 +350,17 @@ impl GroupConsumer {
                 partitions.insert(topic.clone(), i32::try_from(count).unwrap_or(i32::MAX));
             }
         }
-        let shares = assignment::range(&wishes, &partitions);
+        let shares = range::divide(&wishes, &partitions);
         let shares = shares.into_iter().map(|(member, share)| {
             SyncGroupRequestAssignment::default()
                 .with_member_id(text(&member))
-                .with_assignment(assignment::encode(&share))
+                .with_assignment(consumer_protocol::encode_share(&share))
         });
         Ok(shares.collect())
     }
 
     /// Goes on where the group has committed.
-    async fn begin(
-        &mut self,
-        admin: &Admin,
-        share: BTreeMap<String, Vec<i32>>,
-    ) -> Result<(), Error> {
+    async fn begin(&mut self, admin: &Admin, share: Share) -> Result<(), Error> {
         let committed: BTreeMap<(String, i32), i64> = admin
             .group_offsets(&self.group)
             .await?

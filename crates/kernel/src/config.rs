@@ -95,12 +95,10 @@ pub fn resolve(
         })
     };
     let number = |name: &str| text(name).parse::<i64>().unwrap_or(0);
-    let compacts = topic
-        .get(CLEANUP_POLICY)
-        .is_some_and(|policy| policy == COMPACT);
     TopicConfig {
         cleanup_policy: match text(CLEANUP_POLICY) {
-            _ if compacts => CleanupPolicy::Keep,
+            // Set for the brokers' own topic alone; nothing but its coordinators removes records.
+            _ if topic.get(CLEANUP_POLICY).is_some_and(|own| own == COMPACT) => CleanupPolicy::Keep,
             "" => CleanupPolicy::Keep,
             _ => CleanupPolicy::Delete,
         },

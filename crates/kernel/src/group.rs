@@ -33,9 +33,11 @@ pub use answer::{
     Answer, DescribedGroup, DescribedMember, Effects, JoinAnswer, JoinedMember, LeaveAnswer,
     ListedGroup, SyncAnswer, Ticket, Write, WriteId,
 };
-pub use classic::{ClassicGroup, JoinRequest, LeavingMember, Now, State, SyncRequest};
+use classic::ClassicGroup;
+pub use classic::{JoinRequest, LeavingMember, Now, State, SyncRequest};
 pub use load::Loader;
-pub use member::{Member, Protocol};
+use member::Member;
+pub use member::Protocol;
 pub use offsets::{CommitRequest, OffsetRow, OffsetTable};
 pub use options::GroupOptions;
 pub use planted::Planted;

@@ -69,14 +69,7 @@ pub fn run(mix: &Mix, seed: u64, planted: Planted, traced: bool) -> GroupReport 
     match outcome {
         Ok(Ok(())) => {}
         Ok(Err(violation)) => report.violation = Some(violation),
-        Err(payload) => {
-            let text = payload.downcast_ref::<String>();
-            let text = text.map_or("a panic without a text", String::as_str);
-            report.violation = Some(Violation {
-                invariant: "PANIC".to_owned(),
-                detail: text.to_owned(),
-            });
-        }
+        Err(payload) => report.violation = Some(Violation::of_panic(&*payload)),
     }
     report
 }

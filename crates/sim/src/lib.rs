@@ -49,23 +49,7 @@ pub fn run(profile: &Profile, seed: u64, planted: Planted, mode: Mode) -> Report
     let outcome = catch_unwind(AssertUnwindSafe(|| world.run()));
     let mut report = world.report();
     if let Err(payload) = outcome {
-        let text = payload
-            .downcast_ref::<String>()
-            .cloned()
-            .or_else(|| {
-                payload
-                    .downcast_ref::<&str>()
-                    .map(|text| (*text).to_owned())
-            })
-            .unwrap_or_else(|| "a panic without a text".to_owned());
-        let invariant = text
-            .strip_prefix("invariant broken: ")
-            .map_or("PANIC", |rest| rest.split(':').next().unwrap_or(rest))
-            .to_owned();
-        report.violation = Some(Violation {
-            invariant,
-            detail: text,
-        });
+        report.violation = Some(Violation::of_panic(&*payload));
     }
     report
 }

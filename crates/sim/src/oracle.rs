@@ -3,6 +3,7 @@
 mod ledger;
 mod permits;
 
+use std::any::Any;
 use std::collections::BTreeMap;
 
 use holdfast_kernel::controller::QuorumView;
@@ -22,6 +23,29 @@ pub struct Violation {
     pub invariant: String,
     /// What was seen.
     pub detail: String,
+}
+
+impl Violation {
+    /// A panic: of an invariant of the kernel, which names itself, or any other.
+    pub(crate) fn of_panic(payload: &(dyn Any + Send)) -> Self {
+        let text = payload
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| {
+                payload
+                    .downcast_ref::<&str>()
+                    .map(|text| (*text).to_owned())
+            })
+            .unwrap_or_else(|| "a panic without a text".to_owned());
+        let invariant = text
+            .strip_prefix("invariant broken: ")
+            .map_or("PANIC", |rest| rest.split(':').next().unwrap_or(rest))
+            .to_owned();
+        Self {
+            invariant,
+            detail: text,
+        }
+    }
 }
 
 /// What was promised so far, and the first promise that was broken.

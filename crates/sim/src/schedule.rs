@@ -4,47 +4,55 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use crate::Time;
-use crate::event::Event;
 
 #[derive(Debug)]
-struct Entry {
+struct Entry<E> {
     at: Time,
     sequence: u64,
-    event: Event,
+    event: E,
 }
 
 // The heap gives the greatest first; the earliest must be the greatest, and of two at one moment
 // the one that was scheduled first.
-impl Ord for Entry {
+impl<E> Ord for Entry<E> {
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at, other.sequence).cmp(&(self.at, self.sequence))
     }
 }
 
-impl PartialOrd for Entry {
+impl<E> PartialOrd for Entry<E> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Entry {
+impl<E> PartialEq for Entry<E> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Entry {}
+impl<E> Eq for Entry<E> {}
 
 /// Events by time.
-#[derive(Debug, Default)]
-pub struct Schedule {
-    heap: BinaryHeap<Entry>,
+#[derive(Debug)]
+pub struct Schedule<E> {
+    heap: BinaryHeap<Entry<E>>,
     sequence: u64,
 }
 
-impl Schedule {
+impl<E> Default for Schedule<E> {
+    fn default() -> Self {
+        Self {
+            heap: BinaryHeap::new(),
+            sequence: 0,
+        }
+    }
+}
+
+impl<E> Schedule<E> {
     /// Adds an event.
-    pub fn add(&mut self, at: Time, event: Event) {
+    pub fn add(&mut self, at: Time, event: E) {
         self.sequence += 1;
         self.heap.push(Entry {
             at,
@@ -54,7 +62,7 @@ impl Schedule {
     }
 
     /// Takes the next event.
-    pub fn take(&mut self) -> Option<(Time, Event)> {
+    pub fn take(&mut self) -> Option<(Time, E)> {
         self.heap.pop().map(|entry| (entry.at, entry.event))
     }
 }

@@ -38,7 +38,7 @@ pub struct World {
     settings: Settings,
     rng: Rng,
     now: Time,
-    schedule: Schedule,
+    schedule: Schedule<Event>,
     network: Network,
     nodes: Vec<Node>,
     quorum: Quorum,

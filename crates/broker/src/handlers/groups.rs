@@ -19,6 +19,7 @@ use holdfast_model::ErrorCode;
 use holdfast_wire::StrBytes;
 use holdfast_wire::messages::{RequestKind, ResponseKind};
 
+use super::text::text;
 use super::{Operation, RequestContext};
 use crate::coordinator::Desk;
 use crate::state::BrokerState;
@@ -102,13 +103,8 @@ fn desk_of_members(
     desk(broker, context, Operation::Read, group)
 }
 
-/// A text of a group as answers hold it.
-fn text_of(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
-}
-
-fn optional_text(text: Option<&Arc<str>>) -> Option<StrBytes> {
-    text.map(|text| text_of(text))
+fn optional_text(name: Option<&Arc<str>>) -> Option<StrBytes> {
+    name.map(|name| text(&**name))
 }
 
 fn blob(bytes: &[u8]) -> Bytes {

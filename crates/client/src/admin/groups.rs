@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use holdfast_model::ErrorCode;
-use holdfast_wire::Request;
 use holdfast_wire::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
@@ -12,9 +11,9 @@ use holdfast_wire::messages::{
     DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest, GroupId, ListGroupsRequest,
     OffsetCommitRequest, OffsetFetchRequest,
 };
+use holdfast_wire::{Request, consumer_protocol};
 
 use super::{Admin, single, text, topic_name};
-use crate::group::assignment;
 use crate::{Connection, Error};
 
 /// A group in a list.
@@ -127,7 +126,7 @@ impl Admin {
                 instance: member.group_instance_id.map(|name| name.to_string()),
                 client_id: member.client_id.to_string(),
                 host: member.client_host.to_string(),
-                assignment: assignment::decode(&member.member_assignment)
+                assignment: consumer_protocol::decode_share(&member.member_assignment)
                     .unwrap_or_default()
                     .into_iter()
                     .collect(),

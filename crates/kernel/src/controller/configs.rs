@@ -47,9 +47,6 @@ impl Controller {
             topic.configs.clone()
         };
         for (key, operation) in &alteration.operations {
-            if keeps_compaction(name, key, operation) {
-                continue;
-            }
             let known = config::topic_key(key).ok_or_else(|| {
                 Failure::new(
                     ErrorCode::InvalidConfig,
@@ -57,16 +54,15 @@ impl Controller {
                 )
             })?;
             let present = config::value_of(known, &configs, &draft.image().cluster_configs);
-            match apply(known, present, operation)? {
+            match apply(name, known, present, operation)? {
                 Some(value) => configs.insert(key.clone(), value),
                 None => configs.remove(key),
             };
         }
         if name == CONSUMER_OFFSETS {
+            // There is no default to which it could fall back.
             let policy = configs.entry(config::CLEANUP_POLICY.to_owned());
-            let policy = policy.or_insert_with(|| config::COMPACT.to_owned());
-            config::check_of(name, config::CLEANUP_POLICY, policy)
-                .map_err(|error| Failure::new(ErrorCode::InvalidConfig, error.to_string()))?;
+            policy.or_insert_with(|| config::COMPACT.to_owned());
         }
         if configs == topic.configs {
             return Ok(());
@@ -121,7 +117,7 @@ impl Controller {
                 .get(key)
                 .map_or(known.default, String::as_str)
                 .to_owned();
-            match apply(known, &value, operation)? {
+            match apply(NO_TOPIC, known, &value, operation)? {
                 Some(value) => wanted.insert(key.clone(), value),
                 None => wanted.remove(key),
             };
@@ -176,15 +172,12 @@ fn put(draft: &mut Draft, broker: Option<BrokerId>, key: &str, value: Option<Str
     });
 }
 
-/// Whether an operation wishes for the policy that the brokers' own topic has in any case.
-fn keeps_compaction(topic: &str, key: &str, operation: &ConfigOperation) -> bool {
-    topic == CONSUMER_OFFSETS
-        && key == config::CLEANUP_POLICY
-        && matches!(operation, ConfigOperation::Set(value) if value == config::COMPACT)
-}
+/// For settings that are no topic's own.
+const NO_TOPIC: &str = "";
 
 /// The value after an operation; none removes the setting.
 fn apply(
+    topic: &str,
     key: &TopicKey,
     present: &str,
     operation: &ConfigOperation,
@@ -223,14 +216,8 @@ fn apply(
                 .join(",")
         }
     };
-    (key.check)(&value).map_err(|reason| {
-        let error = config::Error::Invalid {
-            key: key.name.to_owned(),
-            value: value.clone(),
-            reason,
-        };
-        Failure::new(ErrorCode::InvalidConfig, error.to_string())
-    })?;
+    config::check_of(topic, key.name, &value)
+        .map_err(|error| Failure::new(ErrorCode::InvalidConfig, error.to_string()))?;
     Ok(Some(value))
 }
 
@@ -241,7 +228,13 @@ mod tests {
     #[test]
     fn lists_grow_and_shrink_and_nothing_else_does() {
         let after = |key, present, operation| {
-            apply(config::topic_key(key).unwrap(), present, &operation).map_err(|f| f.code)
+            apply(
+                NO_TOPIC,
+                config::topic_key(key).unwrap(),
+                present,
+                &operation,
+            )
+            .map_err(|f| f.code)
         };
         let append = |text: &str| ConfigOperation::Append(text.to_owned());
         let subtract = ConfigOperation::Subtract("delete".to_owned());

@@ -35,14 +35,6 @@ pub enum State {
 }
 
 impl State {
-    /// Every state.
-    pub const ALL: &[Self] = &[
-        Self::Empty,
-        Self::PreparingRebalance,
-        Self::CompletingRebalance,
-        Self::Stable,
-    ];
-
     /// Kafka's name for it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -105,7 +97,7 @@ struct JoinPhase {
 
 /// A group of the classic protocol.
 #[derive(Clone, Debug)]
-pub struct ClassicGroup {
+pub(super) struct ClassicGroup {
     state: State,
     protocol_type: Option<Arc<str>>,
     protocol: Option<Arc<str>>,
@@ -135,7 +127,7 @@ pub struct ClassicGroup {
 
 impl ClassicGroup {
     /// A group without members.
-    pub fn new(now_ms: i64, planted: Planted) -> Self {
+    pub(super) fn new(now_ms: i64, planted: Planted) -> Self {
         Self {
             state: State::Empty,
             protocol_type: None,
@@ -160,7 +152,7 @@ impl ClassicGroup {
 
     /// A group as it was written last. Its members' sessions begin anew: they did not know that
     /// their coordinator was away.
-    pub fn of_stored(value: &GroupValue, now: Now, planted: Planted) -> Self {
+    pub(super) fn of_stored(value: &GroupValue, now: Now, planted: Planted) -> Self {
         let mut group = Self::new(value.changed_ms, planted);
         let kind = Some(&value.protocol_type).filter(|kind| !kind.is_empty());
         group.protocol_type = kind.map(Arc::clone);

@@ -20,21 +20,21 @@ pub struct Protocol {
 
 /// A member.
 #[derive(Clone, Debug)]
-pub struct Member {
+pub(super) struct Member {
     /// The name that survives its restarts.
-    pub instance: Option<Arc<str>>,
+    pub(super) instance: Option<Arc<str>>,
     /// How its client calls itself.
-    pub client_id: Arc<str>,
+    pub(super) client_id: Arc<str>,
     /// Where it is.
-    pub client_host: Arc<str>,
+    pub(super) client_host: Arc<str>,
     /// How long it may be silent.
-    pub session_timeout: Duration,
+    pub(super) session_timeout: Duration,
     /// How long it may take to join again.
-    pub rebalance_timeout: Duration,
+    pub(super) rebalance_timeout: Duration,
     /// What it knows, the best first.
-    pub protocols: Vec<Protocol>,
+    pub(super) protocols: Vec<Protocol>,
     /// What it was assigned.
-    pub assignment: Arc<[u8]>,
+    pub(super) assignment: Arc<[u8]>,
     /// Its JoinGroup that waits.
     pub(super) join: Option<Ticket>,
     /// Its SyncGroup that waits.
@@ -47,7 +47,7 @@ pub struct Member {
 
 impl Member {
     /// What it says of itself under a protocol.
-    pub fn metadata(&self, protocol: &str) -> Arc<[u8]> {
+    pub(super) fn metadata(&self, protocol: &str) -> Arc<[u8]> {
         self.protocol(protocol)
             .map_or_else(|| Arc::from([]), |known| Arc::clone(&known.metadata))
     }

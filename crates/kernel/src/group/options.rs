@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The settings of a coordinator.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GroupOptions {
     /// Shortest session that a member may ask for.
     pub min_session_timeout: Duration,

@@ -1,7 +1,6 @@
 //! A group, its clients and everything that happens to them.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_kernel::group::{Answer, Effects, GroupId, LeavingMember, MemberId, Planted, Ticket};
@@ -13,6 +12,7 @@ use super::oracle::Oracle;
 use super::request::{commit_request, join_request, refusal, sync_request, told_of};
 use super::{GROUP, GroupReport, Mix, PARTITIONS, SECOND, TOPIC};
 use crate::rng::Rng;
+use crate::schedule::Schedule;
 use crate::{Time, Violation};
 
 /// When the faults end, and when everything must have settled.
@@ -25,7 +25,7 @@ const STEP: Time = SECOND / 10;
 /// A consumer, its life, and which of its requests.
 type Caller = (usize, u64, u64);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Event {
     Steps,
     Ask(Caller, Ask),
@@ -51,9 +51,7 @@ pub(super) struct World<'a> {
     mix: &'a Mix,
     rng: Rng,
     time: Time,
-    sequence: u64,
-    events: BinaryHeap<Reverse<(Time, u64)>>,
-    bodies: BTreeMap<u64, Event>,
+    schedule: Schedule<Event>,
     coordinator: Coordinator,
     clients: Vec<Client>,
     waiting: BTreeMap<Ticket, Waiting>,
@@ -71,9 +69,7 @@ impl<'a> World<'a> {
             mix,
             rng: Rng::new(seed),
             time: 0,
-            sequence: 0,
-            events: BinaryHeap::new(),
-            bodies: BTreeMap::new(),
+            schedule: Schedule::default(),
             coordinator: Coordinator::new(planted, mix.floor),
             clients: (0..mix.members).map(|_| Client::new()).collect(),
             waiting: BTreeMap::new(),
@@ -111,10 +107,7 @@ impl<'a> World<'a> {
     }
 
     fn after(&mut self, delay: Time, event: Event) {
-        self.sequence += 1;
-        self.events
-            .push(Reverse((self.time + delay, self.sequence)));
-        self.bodies.insert(self.sequence, event);
+        self.schedule.add(self.time + delay, event);
     }
 
     fn say(&mut self, line: impl FnOnce() -> String) {
@@ -129,15 +122,13 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn run(&mut self) -> Result<(), Violation> {
-        while let Some(Reverse((at, sequence))) = self.events.pop() {
+        while let Some((at, event)) = self.schedule.take() {
             if at > END {
                 break;
             }
             self.time = at;
             self.steps += 1;
-            if let Some(event) = self.bodies.remove(&sequence) {
-                self.happen(event)?;
-            }
+            self.happen(event)?;
         }
         self.check_end()
     }
@@ -190,29 +181,29 @@ impl<'a> World<'a> {
             let asked = self.clients[index].step(self.time, &mut self.offsets);
             if let Some((number, ask)) = asked {
                 let caller = (index, self.clients[index].life, number);
-                self.send(Event::Ask(caller, ask.clone()), Event::Ask(caller, ask));
+                self.send(&Event::Ask(caller, ask));
             }
         }
     }
 
     /// A message is under way, or lost, or comes twice.
-    fn send(&mut self, event: Event, again: Event) {
+    fn send(&mut self, event: &Event) {
         let calm = self.healed();
         if !calm && self.rng.chance(self.mix.lost) {
             return;
         }
         let slowest = if calm { SECOND / 50 } else { self.mix.slowest };
         let delay = self.rng.within((100, slowest));
-        self.after(delay, event);
+        self.after(delay, event.clone());
         if !calm && self.rng.chance(self.mix.repeated) {
             // A connection that was thought dead delivers at last.
             let delay = self.rng.within((100, LATEST));
-            self.after(delay, again);
+            self.after(delay, event.clone());
         }
     }
 
     fn tell(&mut self, caller: Caller, told: Told) {
-        self.send(Event::Told(caller, told.clone()), Event::Told(caller, told));
+        self.send(&Event::Told(caller, told));
     }
 
     fn fail_over(&mut self) {

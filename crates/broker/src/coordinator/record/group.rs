@@ -1,8 +1,6 @@
 //! Groups of the classic protocol.
 
-use std::sync::Arc;
-
-use holdfast_kernel::group::{CONSUMER_PROTOCOL, GroupValue, StoredMember};
+use holdfast_kernel::group::{GroupValue, StoredMember};
 use holdfast_wire::cursor::Cursor;
 
 use super::super::topics_of;
@@ -67,10 +65,9 @@ fn body(cursor: &mut Cursor<'_>, version: i16) -> Option<GroupValue> {
     if count > cursor.remaining() {
         return None;
     }
-    let consumers = &*protocol_type == CONSUMER_PROTOCOL;
     let mut members = Vec::new();
     for _ in 0..count {
-        members.push(member(cursor, version, consumers)?);
+        members.push(member(cursor, version, &protocol_type)?);
     }
     Some(GroupValue {
         protocol_type,
@@ -82,7 +79,7 @@ fn body(cursor: &mut Cursor<'_>, version: i16) -> Option<GroupValue> {
     })
 }
 
-fn member(cursor: &mut Cursor<'_>, version: i16, consumer: bool) -> Option<StoredMember> {
+fn member(cursor: &mut Cursor<'_>, version: i16, kind: &str) -> Option<StoredMember> {
     let id = text(cursor)?;
     let instance = if version >= INSTANCE {
         optional(cursor).ok()?
@@ -98,11 +95,7 @@ fn member(cursor: &mut Cursor<'_>, version: i16, consumer: bool) -> Option<Store
     };
     let session_timeout_ms = cursor.i32()?;
     let subscription = blob(cursor)?;
-    let topics: Arc<[Arc<str>]> = if consumer {
-        topics_of(&subscription)
-    } else {
-        Arc::from([])
-    };
+    let topics = topics_of(kind, &subscription);
     Some(StoredMember {
         id,
         instance,

@@ -7,8 +7,9 @@ use holdfast_model::ErrorCode;
 use holdfast_wire::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use holdfast_wire::messages::{DescribeGroupsRequest, DescribeGroupsResponse, GroupId};
 
+use super::super::text::text;
 use super::super::{Operation, RequestContext};
-use super::{blob, desk, distinct, optional_text, shared, text_of};
+use super::{blob, desk, distinct, optional_text, shared};
 use crate::state::BrokerState;
 
 /// From this version on a group that does not exist is an error; before, it is dead.
@@ -60,14 +61,14 @@ fn render(
     found: Result<Option<Described>, ErrorCode>,
 ) -> DescribedGroup {
     let answer = DescribedGroup::default();
-    let missing = |answer: DescribedGroup| answer.with_group_state(text_of(DEAD));
+    let missing = |answer: DescribedGroup| answer.with_group_state(text(DEAD));
     let answer = match found {
         Ok(Some(group)) => full(answer, &group),
         Ok(None) if version >= MISSING_FROM => {
             let message = format!("Group {} not found.", id.0);
             missing(answer)
                 .with_error_code(ErrorCode::GroupIdNotFound.code())
-                .with_error_message(Some(text_of(&message)))
+                .with_error_message(Some(text(&*message)))
         }
         Ok(None) => missing(answer),
         Err(code) => answer.with_error_code(code.code()),
@@ -78,17 +79,17 @@ fn render(
 fn full(answer: DescribedGroup, group: &Described) -> DescribedGroup {
     let members = group.members.iter().map(|member| {
         DescribedGroupMember::default()
-            .with_member_id(text_of(&member.id))
+            .with_member_id(text(&*member.id))
             .with_group_instance_id(optional_text(member.instance.as_ref()))
-            .with_client_id(text_of(&member.client_id))
-            .with_client_host(text_of(&member.client_host))
+            .with_client_id(text(&*member.client_id))
+            .with_client_host(text(&*member.client_host))
             .with_member_metadata(blob(&member.metadata))
             .with_member_assignment(blob(&member.assignment))
     });
     answer
-        .with_group_state(text_of(group.state.name()))
-        .with_protocol_type(text_of(&group.protocol_type))
-        .with_protocol_data(text_of(group.protocol.as_deref().unwrap_or("")))
+        .with_group_state(text(group.state.name()))
+        .with_protocol_type(text(&*group.protocol_type))
+        .with_protocol_data(text(group.protocol.as_deref().unwrap_or("")))
         .with_members(members.collect())
 }
 
@@ -122,7 +123,7 @@ mod tests {
                 Err(ErrorCode::NotCoordinator),
             ];
             let groups: Vec<DescribedGroup> = found
-                .map(|found| render(version, GroupId(text_of("g")), found))
+                .map(|found| render(version, GroupId(text("g")), found))
                 .into();
             let dead = &groups[1];
             assert_eq!(&*dead.group_state, DEAD);

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_kernel::group::{
-    Answer, CONSUMER_PROTOCOL, JoinAnswer, JoinRequest, MemberId, Protocol,
-};
+use holdfast_kernel::group::{Answer, JoinAnswer, JoinRequest, MemberId, Protocol};
 use holdfast_model::ErrorCode;
 use holdfast_wire::StrBytes;
 use holdfast_wire::messages::join_group_response::JoinGroupResponseMember;
@@ -13,7 +11,8 @@ use holdfast_wire::messages::{JoinGroupRequest, JoinGroupResponse};
 use uuid::Uuid;
 
 use super::super::RequestContext;
-use super::{LONGEST_TEXT, blob, desk_of_members, optional_shared, optional_text, shared, text_of};
+use super::super::text::text;
+use super::{LONGEST_TEXT, blob, desk_of_members, optional_shared, optional_text, shared};
 use crate::coordinator::{Turn, topics_of};
 use crate::state::BrokerState;
 
@@ -78,7 +77,6 @@ fn wish(
         return Err(ErrorCode::InvalidRequest);
     }
     let client_id = context.client_id.as_deref().unwrap_or("");
-    let consumers = &*request.protocol_type == CONSUMER_PROTOCOL;
     let millis = |ms: i32| Duration::from_millis(u64::from(ms.max(0).unsigned_abs()));
     let session_timeout = millis(request.session_timeout_ms);
     let rebalance_timeout = if version < REBALANCE_FROM {
@@ -88,11 +86,7 @@ fn wish(
     };
     let protocols = request.protocols.into_iter().map(|protocol| Protocol {
         name: shared(&protocol.name),
-        topics: if consumers {
-            topics_of(&protocol.metadata)
-        } else {
-            Arc::from([])
-        },
+        topics: topics_of(&request.protocol_type, &protocol.metadata),
         metadata: Arc::from(&protocol.metadata[..]),
     });
     Ok(JoinRequest {
@@ -125,7 +119,7 @@ fn render(version: i16, answer: &JoinAnswer) -> JoinGroupResponse {
     let protocol = optional_text(answer.protocol.as_ref());
     let members = answer.members.iter().map(|member| {
         JoinGroupResponseMember::default()
-            .with_member_id(text_of(&member.id))
+            .with_member_id(text(&*member.id))
             .with_group_instance_id(optional_text(member.instance.as_ref()))
             .with_metadata(blob(&member.metadata))
     });
@@ -137,8 +131,8 @@ fn render(version: i16, answer: &JoinAnswer) -> JoinGroupResponse {
         } else {
             protocol
         })
-        .with_leader(text_of(&answer.leader))
-        .with_member_id(text_of(&answer.member))
+        .with_leader(text(&*answer.leader))
+        .with_member_id(text(&*answer.member))
         .with_members(members.collect());
     let response = if version < NO_PROTOCOL_FROM {
         response

@@ -7,8 +7,8 @@ use holdfast_model::ErrorCode;
 use holdfast_wire::messages::list_groups_response::ListedGroup;
 use holdfast_wire::messages::{GroupId, ListGroupsRequest, ListGroupsResponse};
 
+use super::super::text::text;
 use super::super::{Operation, RequestContext};
-use super::text_of;
 use crate::state::BrokerState;
 
 /// Kafka's name for the type of these groups.
@@ -55,8 +55,8 @@ fn plain(state: &str) -> String {
 
 fn render(group: &Listed) -> ListedGroup {
     ListedGroup::default()
-        .with_group_id(GroupId(text_of(&group.group)))
-        .with_protocol_type(text_of(&group.protocol_type))
-        .with_group_state(text_of(group.state.name()))
-        .with_group_type(text_of(CLASSIC))
+        .with_group_id(GroupId(text(&*group.group)))
+        .with_protocol_type(text(&*group.protocol_type))
+        .with_group_state(text(group.state.name()))
+        .with_group_type(text(CLASSIC))
 }

@@ -14,9 +14,9 @@ use holdfast_wire::messages::offset_fetch_response::{
 use holdfast_wire::messages::{GroupId, OffsetFetchRequest, OffsetFetchResponse};
 use uuid::Uuid;
 
-use super::super::text::topic_name;
+use super::super::text::{text, topic_name};
 use super::super::{Operation, RequestContext};
-use super::{desk, shared, text_of};
+use super::{desk, shared};
 use crate::state::BrokerState;
 
 /// From this version on a request may name many groups.
@@ -138,7 +138,7 @@ async fn one_of_many(
 
 fn shown(value: Option<&CommittedOffset>) -> (i64, i32, StrBytes) {
     value.map_or((NONE, -1, StrBytes::default()), |value| {
-        (value.offset, value.leader_epoch, text_of(&value.metadata))
+        (value.offset, value.leader_epoch, text(&*value.metadata))
     })
 }
 

@@ -130,25 +130,35 @@ fn the_offsets_topic_keeps_its_policy_and_its_number_of_partitions() {
         topic.and_then(|topic| topic.configs.get("cleanup.policy").cloned())
     };
     assert_eq!(policy(&office).as_deref(), Some("compact"));
-    let alter = |operation: ConfigOperation, replace_all| Command::AlterConfigs {
+    let alter = |operation: Option<&ConfigOperation>, replace_all| Command::AlterConfigs {
         alterations: vec![AlterConfig {
             resource: ConfigResource::Topic(CONSUMER_OFFSETS.to_owned()),
             replace_all,
-            operations: vec![("cleanup.policy".to_owned(), operation)],
+            operations: operation
+                .map(|operation| ("cleanup.policy".to_owned(), operation.clone()))
+                .into_iter()
+                .collect(),
         }],
         validate_only: false,
     };
-    let set = |value: &str| ConfigOperation::Set(value.to_owned());
+    let set = |value: &str| Some(ConfigOperation::Set(value.to_owned()));
     for (operation, fits) in [
         (set("delete"), false),
+        (set(""), false),
         (set("compact"), true),
-        (ConfigOperation::Delete, true),
+        (Some(ConfigOperation::Append("delete".to_owned())), false),
+        (Some(ConfigOperation::Delete), true),
+        (None, true),
     ] {
-        let Outcome::ConfigsAltered(results) = office.ask(&alter(operation.clone(), false)) else {
-            panic!("{operation:?}");
-        };
-        assert_eq!(results[0].is_ok(), fits, "{operation:?}");
-        assert_eq!(policy(&office).as_deref(), Some("compact"));
+        for replace_all in [false, true] {
+            let outcome = office.ask(&alter(operation.as_ref(), replace_all));
+            let Outcome::ConfigsAltered(results) = outcome else {
+                panic!("{operation:?}");
+            };
+            // Appended to nothing, it is what was set: refused all the same.
+            assert_eq!(results[0].is_ok(), fits, "{operation:?} {replace_all}");
+            assert_eq!(policy(&office).as_deref(), Some("compact"));
+        }
     }
     let grow = Command::CreatePartitions {
         topics: vec![CreatePartitionsRequest {

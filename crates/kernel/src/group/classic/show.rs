@@ -7,18 +7,13 @@ use super::{ClassicGroup, State};
 
 impl ClassicGroup {
     /// What it does.
-    pub fn state(&self) -> State {
+    pub(in super::super) fn state(&self) -> State {
         self.state
     }
 
     /// The kind of its members; empty for a group that only has offsets.
-    pub fn protocol_type(&self) -> Arc<str> {
+    pub(in super::super) fn protocol_type(&self) -> Arc<str> {
         self.protocol_type.clone().unwrap_or_else(|| Arc::from(""))
-    }
-
-    /// Its generation.
-    pub fn generation(&self) -> i32 {
-        self.generation
     }
 
     /// When it came to its state, milliseconds since 1970.

@@ -34,7 +34,7 @@ impl Shard {
         if !self.groups.contains_key(id) && request.member.is_some() {
             return refuse(ErrorCode::UnknownMemberId, effects);
         }
-        let options = self.options.clone();
+        let options = self.options;
         let group = match self.group_or_new(id, now) {
             Ok(group) => group,
             Err(code) => return refuse(code, effects),

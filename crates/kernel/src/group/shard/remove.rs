@@ -123,7 +123,8 @@ impl Group {
             // A group that has been empty for long.
             State::Empty => over(self.members.changed_ms().max(value.committed_ms)),
             State::Stable if &*kind == CONSUMER_PROTOCOL => {
-                !self.members.reads(topic) && over(value.committed_ms)
+                // Whether somebody reads it is asked last: that goes through all members.
+                over(value.committed_ms) && !self.members.reads(topic)
             }
             State::Stable | State::PreparingRebalance | State::CompletingRebalance => false,
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use holdfast_model::ErrorCode;
 
 use super::super::{JoinRequest, LeavingMember, MemberId};
-use super::rig::{Rig, text};
+use super::rig::{Rig, protocol, text};
 
 fn named(rig: &mut Rig, name: &str, member: Option<&MemberId>) -> JoinRequest {
     let mut request = rig.request(member);
@@ -56,12 +56,32 @@ fn an_older_client_that_led_is_told_that_its_former_self_does() {
 }
 
 #[test]
-fn a_static_member_with_other_topics_makes_a_rebalance_only_if_the_protocol_changes() {
+fn a_static_member_that_comes_back_with_another_preference_makes_a_rebalance() {
+    let mut rig = Rig::new();
+    let both = |first, second| vec![protocol(first, &["orders"]), protocol(second, &["orders"])];
+    let mut request = named(&mut rig, "static", None);
+    request.protocols = both("range", "sticky");
+    let ticket = rig.join(request);
+    rig.pass(Duration::from_secs(7));
+    let id = Arc::clone(&rig.joined(ticket).member);
+    rig.sync(&id, 1, &[(&id, "all")]);
+    for (first, second, generation) in [("range", "sticky", 1), ("sticky", "range", 2)] {
+        let mut request = named(&mut rig, "static", None);
+        request.protocols = both(first, second);
+        let ticket = rig.join(request);
+        let answer = rig.joined(ticket);
+        assert_eq!(answer.generation, generation);
+        assert_eq!(answer.protocol.as_deref(), Some(first));
+    }
+}
+
+#[test]
+fn a_static_member_does_not_come_back_with_what_its_group_does_not_know() {
     let mut rig = Rig::new();
     settled(&mut rig);
     let mut request = named(&mut rig, "static", None);
-    request.protocols = vec![super::rig::protocol("sticky", &["orders"])];
-    // Alone in its group, it could not be refused; but it is a member already.
+    request.protocols = vec![protocol("sticky", &["orders"])];
+    // Alone in its group; but it is a member already.
     let ticket = rig.join(request);
     assert_eq!(
         rig.joined(ticket).code,
