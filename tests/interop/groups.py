@@ -297,8 +297,11 @@ class Cases:
         finally:
             self.broker("revive", coordinator)
         consumer.close()
-        # The next case needs every broker.
-        self.wait(lambda: self.in_sync(name) == 3, "three replicas in sync")
+        self.everybody_back(name)
+
+    def everybody_back(self, topic):
+        """The next case creates a topic, which needs every broker."""
+        self.wait(lambda: self.in_sync(topic) == 3, "three replicas in sync")
 
     def in_sync(self, topic):
         """How many replicas are in sync of the partition that has fewest."""
@@ -332,6 +335,7 @@ class Cases:
             member.stop()
         committed = self.committed(name, name)
         equal(committed, [written // PARTITIONS] * PARTITIONS, "committed")
+        self.everybody_back(name)
 
     def payments(self):
         """A user's program is killed and started again at random: what was committed is not

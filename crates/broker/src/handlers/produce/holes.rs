@@ -13,6 +13,9 @@
 //! Only what was on its way when the batch was refused can follow it unknowingly. An idempotent
 //! producer has at most five requests under way, so the fifth request after the refusal was sent by
 //! a client that knows. It may have taken the batch elsewhere meanwhile, and come back with later ones.
+//!
+//! A batch that is refused for the one before it is a refused batch itself: what follows it has to
+//! wait for it just as well, even when the first one's time is over.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -48,9 +51,16 @@ struct State {
     holes: BTreeMap<Key, Hole>,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// What one producer was refused of one partition, and did not send again yet.
+#[derive(Clone, Debug)]
 struct Hole {
     epoch: i16,
+    /// The oldest first; never empty, never more than can be under way at once.
+    refusals: Vec<Refusal>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Refusal {
     sequence: i32,
     code: ErrorCode,
     /// The request that was refused, and when.
@@ -96,21 +106,29 @@ impl Holes {
             return Ok(());
         };
         let (request, now) = (state.requests, state.now);
-        let Some(hole) = state.holes.get(&batch.key).copied() else {
+        let Some(hole) = state.holes.get_mut(&batch.key) else {
             return Ok(());
         };
-        let unknowing = request - hole.request < UNDER_WAY && now.since(hole.at) < ARRIVED;
-        let same = hole.epoch == batch.epoch && unknowing;
-        if same && is_after(batch.sequence, hole.sequence) {
-            return Err(hole.code);
-        }
-        // A batch before the hole is a retry of what the log has. Everything else closes it: the
-        // batch itself, another epoch, or a client that knows what became of it.
-        let before = same && is_after(hole.sequence, batch.sequence);
-        if !before {
+        // A batch that comes again closes its own refusal; so does the time after which whoever
+        // sends knows what became of it. Another epoch begins anew.
+        hole.refusals.retain(|refusal| {
+            hole.epoch == batch.epoch
+                && refusal.sequence != batch.sequence
+                && request - refusal.request < UNDER_WAY
+                && now.since(refusal.at) < ARRIVED
+        });
+        // A batch before all of them is a retry of what the log has.
+        let mut earlier = hole.refusals.iter();
+        let before = earlier.find(|refusal| is_after(batch.sequence, refusal.sequence));
+        let blocked = before.map(|refusal| refusal.code);
+        if hole.refusals.is_empty() {
             state.holes.remove(&batch.key);
         }
-        Ok(())
+        let Some(code) = blocked else {
+            return Ok(());
+        };
+        state.note(batch, code);
+        Err(code)
     }
 
     /// A batch was refused before it had a place in the log.
@@ -118,18 +136,33 @@ impl Holes {
         if !passes_by_itself(code) {
             return;
         }
-        let mut state = self.state.lock();
-        if state.holes.len() >= HOLES && !state.holes.contains_key(&batch.key) {
-            state.holes.pop_first();
+        self.state.lock().note(batch, code);
+    }
+}
+
+impl State {
+    fn note(&mut self, batch: Passing, code: ErrorCode) {
+        if self.holes.len() >= HOLES && !self.holes.contains_key(&batch.key) {
+            self.holes.pop_first();
         }
-        let hole = Hole {
-            epoch: batch.epoch,
+        let refusal = Refusal {
             sequence: batch.sequence,
             code,
-            request: state.requests,
-            at: state.now,
+            request: self.requests,
+            at: self.now,
         };
-        state.holes.insert(batch.key, hole);
+        let hole = self.holes.entry(batch.key).or_insert_with(|| Hole {
+            epoch: batch.epoch,
+            refusals: Vec::with_capacity(1),
+        });
+        if hole.epoch != batch.epoch {
+            hole.epoch = batch.epoch;
+            hole.refusals.clear();
+        }
+        if hole.refusals.len() == limits::PRODUCER_BATCHES {
+            hole.refusals.remove(0);
+        }
+        hole.refusals.push(refusal);
     }
 }
 
@@ -234,6 +267,29 @@ mod tests {
         holes.check(|| Some(batch(7, 0, 9))).unwrap();
     }
 
+    /// Seen with librdkafka, when a leader came back within ten seconds: the second batch was out of
+    /// order, the client began a new epoch, and what another partition had was in it twice.
+    #[test]
+    fn the_second_batch_waits_although_the_hole_that_refused_the_first_is_over() {
+        let holes = Holes::default();
+        holes.next_request(at(0));
+        holes.refused(batch(7, 0, 10), ErrorCode::NotLeaderOrFollower);
+        // The client takes 10 elsewhere, and comes back with 20 and 21 at once.
+        for _ in 2..UNDER_WAY {
+            holes.next_request(at(9));
+        }
+        holes.next_request(at(9));
+        holes.check(|| Some(batch(7, 0, 20))).unwrap_err();
+        holes.next_request(at(9));
+        holes.check(|| Some(batch(7, 0, 21))).unwrap_err();
+        // Both come again, in order.
+        holes.next_request(at(9));
+        holes.check(|| Some(batch(7, 0, 20))).unwrap();
+        holes.next_request(at(9));
+        holes.check(|| Some(batch(7, 0, 21))).unwrap();
+        assert!(holes.state.lock().holes.is_empty());
+    }
+
     #[test]
     fn holes_without_end_are_bounded() {
         let holes = Holes::default();
@@ -241,5 +297,15 @@ mod tests {
             holes.refused(batch(producer, 0, 0), ErrorCode::NotLeaderOrFollower);
         }
         assert_eq!(holes.state.lock().holes.len(), HOLES);
+        let last = (Uuid::nil(), "orders".to_owned(), 0, 4_999);
+        for sequence in 1..5_000 {
+            let same = Passing {
+                key: last.clone(),
+                ..batch(0, 0, sequence)
+            };
+            holes.check(|| Some(same)).unwrap_err();
+        }
+        let kept = holes.state.lock().holes[&last].refusals.len();
+        assert_eq!(kept, limits::PRODUCER_BATCHES);
     }
 }
