@@ -1,8 +1,14 @@
-"""What confluent-kafka's AdminClient does. Usage: admin.py BOOTSTRAP"""
+"""What confluent-kafka's AdminClient does.
 
+Usage: admin.py BOOTSTRAP COMMAND..., where COMMAND kill N and COMMAND revive N end a broker without
+warning and bring it back.
+"""
+
+import subprocess
 import sys
 
 from confluent_kafka import (
+    ElectionType,
     IsolationLevel,
     KafkaException,
     Producer,
@@ -27,8 +33,9 @@ EPOCH = 1_700_000_000_000
 
 
 class Cases:
-    def __init__(self, bootstrap):
+    def __init__(self, bootstrap, command):
         self.bootstrap = bootstrap
+        self.command = command
         self.admin = AdminClient({"bootstrap.servers": bootstrap})
 
     def create(self, name, partitions, **configs):
@@ -145,13 +152,53 @@ class Cases:
         equal(cluster.controller.id in (0, 1, 2), True, "controller")
 
 
+    def broker(self, verb, number):
+        subprocess.run(
+            [*self.command, verb, str(number)], check=True, capture_output=True, timeout=60
+        )
+
+    def elect(self, kind, partitions):
+        """What each partition is told."""
+        results = self.admin.elect_leaders(kind, partitions).result(30)
+        return {(p.topic, p.partition): e and e.name() for p, e in results.items()}
+
+    def elections(self):
+        """Leaders that moved away from a dead broker come back when they are told to."""
+        self.create("py-elected", 3)
+        partitions = [TopicPartition("py-elected", p) for p in range(3)]
+
+        def rows():
+            found = self.admin.list_topics("py-elected", timeout=10)
+            return found.topics["py-elected"].partitions.values()
+
+        preferred = {row.id: row.replicas[0] for row in rows()}
+        self.broker("kill", 0)
+        try:
+            eventually(lambda: equal(0 in {row.leader for row in rows()}, False, "0 leads"), 60)
+            moved = [TopicPartition("py-elected", p) for p, n in preferred.items() if n == 0]
+            told = self.elect(ElectionType.PREFERRED, moved)
+            equal(set(told.values()), {"PREFERRED_LEADER_NOT_AVAILABLE"}, "while it is gone")
+            told = self.elect(ElectionType.UNCLEAN, moved)
+            equal(set(told.values()), {"ELECTION_NOT_NEEDED"}, "somebody leads")
+        finally:
+            self.broker("revive", 0)
+        eventually(lambda: equal(min(len(row.isrs) for row in rows()), 3, "in sync"), 60)
+        told = self.elect(ElectionType.PREFERRED, partitions)
+        # Whoever comes back leads again by itself after a while.
+        equal(set(told.values()) <= {None, "ELECTION_NOT_NEEDED"}, True, f"told {told}")
+        eventually(lambda: equal({row.id: row.leader for row in rows()}, preferred, "leaders"))
+        # Of all partitions it is told what moved, until nothing is left to move.
+        eventually(lambda: equal(self.elect(ElectionType.PREFERRED, None), {}, "of all"))
+
+
 def main():
-    cases = Cases(sys.argv[1])
+    cases = Cases(sys.argv[1], sys.argv[2:])
     case("confluent-kafka admin: topics and partitions", cases.topics)
     case("confluent-kafka admin: settings", cases.settings)
     case("confluent-kafka admin: offsets and deleting records", cases.offsets)
     case("confluent-kafka admin: the cluster", cases.cluster)
     case("confluent-kafka admin: what may be done", cases.operations)
+    case("confluent-kafka admin: the preferred leader leads again", cases.elections)
 
 
 if __name__ == "__main__":

@@ -34,17 +34,19 @@ class Member:
         self.errors = []
         self.assignments = 0
         self.stopping = threading.Event()
-        self.consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap,
-                "group.id": group,
-                "auto.offset.reset": "earliest",
-                "enable.auto.commit": False,
-                "session.timeout.ms": 6000,
-                "heartbeat.interval.ms": 500,
-                **settings,
-            }
-        )
+        wanted = {
+            "bootstrap.servers": bootstrap,
+            "group.id": group,
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+            "session.timeout.ms": 6000,
+            "heartbeat.interval.ms": 500,
+            **settings,
+        }
+        if wanted.get("group.protocol") == "consumer":
+            # The coordinator says how often, and how long.
+            del wanted["session.timeout.ms"], wanted["heartbeat.interval.ms"]
+        self.consumer = Consumer(wanted)
         self.topic = topic
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -106,6 +108,8 @@ REBALANCES = {
     "REQUEST_TIMED_OUT",
     "_TRANSPORT",
     "_STATE",
+    "STALE_MEMBER_EPOCH",
+    "FENCED_MEMBER_EPOCH",
 }
 
 
@@ -161,10 +165,9 @@ class Cases:
         ((_, future),) = self.admin.list_consumer_group_offsets(asked).items()
         return [p.offset for p in future.result(PATIENCE).topic_partitions]
 
-    def share(self, name, strategy):
+    def share(self, name, settings):
         """Three members come one by one, and go; nothing is read twice but for who was cut off."""
         self.topic(name)
-        settings = {"partition.assignment.strategy": strategy}
         members = []
         for count in range(1, 4):
             members.append(Member(self.bootstrap, name, name, **settings))
@@ -210,11 +213,9 @@ class Cases:
         equal(len(second.seen), RECORDS, "records read by the second")
         equal(min(offset for _, offset in second.seen), RECORDS // PARTITIONS, "first offset")
 
-    def static(self):
+    def static(self, name, settings):
         """A static member that restarts keeps its partitions, and nobody else notices."""
-        name = "group-static"
         self.topic(name)
-        settings = {"session.timeout.ms": 30000}
         stays = Member(self.bootstrap, name, name, **settings, **{"group.instance.id": "stays"})
         self.whole([stays])
         goes = Member(self.bootstrap, name, name, **settings, **{"group.instance.id": "goes"})
@@ -317,11 +318,10 @@ class Cases:
             [*self.command, verb, str(number)], check=True, capture_output=True, timeout=60
         )
 
-    def killed(self):
+    def killed(self, name, settings):
         """A group goes on through the death of every broker, its coordinator among them."""
-        name = "group-killed"
         self.topic(name)
-        members = [Member(self.bootstrap, name, name) for _ in range(2)]
+        members = [Member(self.bootstrap, name, name, **settings) for _ in range(2)]
         self.whole(members)
         written = RECORDS
         for number in range(3):
@@ -399,20 +399,28 @@ def java_hash(text):
 
 def main():
     cases = Cases(sys.argv[1], sys.argv[2:])
-    case("groups: three members share, range", cases.share, "group-range", "range")
-    case("groups: three members share, roundrobin", cases.share, "group-robin", "roundrobin")
-    case(
-        "groups: three members share, cooperatively",
-        cases.share,
-        "group-cooperative",
-        "cooperative-sticky",
-    )
+    classic = {
+        strategy: {"partition.assignment.strategy": strategy}
+        for strategy in ("range", "roundrobin", "cooperative-sticky")
+    }
+    for strategy, settings in classic.items():
+        case(f"groups: three members share, {strategy}", cases.share, f"group-{strategy}", settings)
+    modern = {"group.protocol": "consumer"}
+    for assignor in ("uniform", "range"):
+        settings = {**modern, "group.remote.assignor": assignor}
+        name = f"group-modern-{assignor}"
+        case(f"groups: the coordinator divides, {assignor}", cases.share, name, settings)
     case("groups: what was committed is not read again", cases.resumes)
-    case("groups: a static member restarts unnoticed", cases.static)
+    patient = {"session.timeout.ms": 30000}
+    case("groups: a static member restarts unnoticed", cases.static, "group-static", patient)
+    name = "group-modern-static"
+    case("groups: a static member restarts, the coordinator divides", cases.static, name, modern)
     case("groups: an admin moves and deletes offsets", cases.admins)
     case("groups: nobody else writes to their topic", cases.internal)
     case("groups: many commits leave a short log", cases.rewritten)
-    case("groups: every broker is killed once", cases.killed)
+    case("groups: every broker is killed once", cases.killed, "group-killed", {})
+    name = "group-modern-killed"
+    case("groups: every broker is killed, the coordinator divides", cases.killed, name, modern)
     case("groups: a user's program is killed at random", cases.payments)
 
 

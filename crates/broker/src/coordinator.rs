@@ -30,6 +30,8 @@ pub(crate) fn options(groups: &Groups) -> GroupOptions {
         max_session_timeout: Duration::from_millis(groups.max_session_timeout_ms),
         initial_rebalance_delay: Duration::from_millis(groups.initial_rebalance_delay_ms),
         max_size: groups.max_size,
+        modern_session_timeout: Duration::from_millis(groups.consumer_session_timeout_ms),
+        modern_max_size: groups.consumer_max_size,
         retention_ms: groups.offsets_retention_minutes.saturating_mul(60_000),
         commit_timeout: Duration::from_millis(groups.offsets_commit_timeout_ms),
         ..GroupOptions::default()

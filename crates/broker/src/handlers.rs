@@ -13,6 +13,7 @@ pub mod describe_log_dirs;
 pub mod describe_producers;
 pub mod describe_quorum;
 pub mod describe_topic_partitions;
+pub mod elect_leaders;
 mod failure;
 pub mod fetch;
 pub mod find_coordinator;
@@ -32,6 +33,7 @@ mod served;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;
+pub mod update_features;
 mod wait;
 
 use std::net::SocketAddr;
@@ -165,6 +167,12 @@ async fn administer(
         ),
         RequestKind::CreatePartitions(request) => ResponseKind::CreatePartitions(
             create_partitions::handle(broker, context, request).await,
+        ),
+        RequestKind::ElectLeaders(request) => {
+            ResponseKind::ElectLeaders(elect_leaders::handle(broker, context, request).await)
+        }
+        RequestKind::UpdateFeatures(request) => ResponseKind::UpdateFeatures(
+            update_features::handle(broker, context, version, request).await,
         ),
         RequestKind::DescribeConfigs(request) => {
             ResponseKind::DescribeConfigs(describe_configs::handle(broker, context, request))

@@ -10,6 +10,7 @@ pub mod command;
 mod configs;
 pub mod draft;
 mod election;
+mod election_request;
 mod features;
 mod isr;
 pub mod permit;
@@ -256,6 +257,9 @@ impl Controller {
                 Self::give_back_permit(draft, *id, holder, *force)
             }
             Command::RaiseFeatureLevel { level } => Self::raise_feature_level(draft, *level),
+            Command::ElectLeaders { partitions, any } => {
+                self.elect_on_request(draft, partitions.as_deref(), *any, now)
+            }
         }
     }
 

@@ -18,6 +18,8 @@ mod answer;
 mod classic;
 mod load;
 mod member;
+mod membership;
+mod modern;
 mod offsets;
 mod options;
 mod planted;
@@ -30,14 +32,20 @@ mod tests;
 use std::sync::Arc;
 
 pub use answer::{
-    Answer, DescribedGroup, DescribedMember, Effects, JoinAnswer, JoinedMember, LeaveAnswer,
-    ListedGroup, SyncAnswer, Ticket, Write, WriteId,
+    Answer, DescribedGroup, DescribedMember, Effects, GroupState, JoinAnswer, JoinedMember,
+    LeaveAnswer, ListedGroup, SyncAnswer, Ticket, Write, WriteId,
 };
 use classic::ClassicGroup;
-pub use classic::{JoinRequest, LeavingMember, Now, State, SyncRequest};
+use classic::State;
+pub use classic::{JoinRequest, LeavingMember, Now, SyncRequest};
 pub use load::Loader;
 use member::Member;
 pub use member::Protocol;
+pub use modern::{
+    Assignor, BadRegex, Current, HeartbeatAnswer, HeartbeatRequest, LEFT, LEFT_FOR_A_WHILE,
+    MemberState, MemberValue, ModernDescription, ModernKey, ModernMemberDescription, ModernValue,
+    Partitions, Refusal, Subscription, Topics,
+};
 pub use offsets::{CommitRequest, OffsetRow, OffsetTable};
 pub use options::GroupOptions;
 pub use planted::Planted;

@@ -30,8 +30,12 @@ const TOMBSTONES: usize = 100_000;
 
 /// The newest feature level that this build knows. New formats are written only at their level.
 ///
-/// 1: what the first release wrote. 2: restart permits.
+/// 1: what the first release wrote. 2: restart permits, groups of the consumer protocol.
 pub const FEATURE_LEVEL: u32 = 2;
+
+/// The level from which on groups of the consumer protocol are served: an older version does not know
+/// their records.
+pub const CONSUMER_PROTOCOL_LEVEL: u32 = 2;
 
 /// The state that the quorum agreed on. A clone shares its structure with the original.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

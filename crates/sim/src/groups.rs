@@ -1,11 +1,12 @@
 //! Consumer groups under faults: the production kernel of one coordinator after another, its log,
-//! and clients of the classic protocol, under one virtual clock and one seed.
+//! and clients of either protocol, under one virtual clock and one seed.
 //!
 //! Messages are late, lost and repeated, members die or stand still, coordinators die with what was
 //! not committed, records are committed late, the log is rewritten. The oracle sees every answer as
 //! the coordinator gives it, and the log.
 
 mod client;
+mod consumer;
 mod coordinator;
 mod mix;
 mod oracle;

@@ -114,6 +114,8 @@ apis! {
     CreatePartitions = 37, advertised 0..=3, served from 0, flexible from 2;
     /// Deletes groups.
     DeleteGroups = 42, advertised 0..=2, served from 0, flexible from 2;
+    /// Elects leaders.
+    ElectLeaders = 43, advertised 0..=2, served from 0, flexible from 2;
     /// Changes single settings.
     IncrementalAlterConfigs = 44, advertised 0..=1, served from 0, flexible from 1;
     /// Lists the partitions whose replicas are being moved.
@@ -122,10 +124,16 @@ apis! {
     OffsetDelete = 47, advertised 0..=0, served from 0, flexible from i16::MAX;
     /// Describes the metadata quorum.
     DescribeQuorum = 55, advertised 0..=2, served from 0, flexible from 0;
+    /// Turns features on.
+    UpdateFeatures = 57, advertised 0..=2, served from 0, flexible from 0;
     /// Describes the brokers.
     DescribeCluster = 60, advertised 0..=2, served from 0, flexible from 0;
     /// Tells which producers partitions remember.
     DescribeProducers = 61, advertised 0..=0, served from 0, flexible from 0;
+    /// A member of the consumer protocol joins, lives, leaves, and is told what to read.
+    ConsumerGroupHeartbeat = 68, advertised 0..=1, served from 0, flexible from 0;
+    /// Describes groups of the consumer protocol.
+    ConsumerGroupDescribe = 69, advertised 0..=1, served from 0, flexible from 0;
     /// Lists what has settings.
     ListConfigResources = 74, advertised 0..=1, served from 0, flexible from 0;
     /// Describes the partitions of topics, page by page.
@@ -244,12 +252,16 @@ mod tests {
             (35, 1, 4),
             (37, 0, 3),
             (42, 0, 2),
+            (43, 0, 2),
             (44, 0, 1),
             (46, 0, 0),
             (47, 0, 0),
             (55, 0, 2),
+            (57, 0, 2),
             (60, 0, 2),
             (61, 0, 0),
+            (68, 0, 1),
+            (69, 0, 1),
             (74, 0, 1),
             (75, 0, 0),
         ];

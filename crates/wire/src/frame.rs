@@ -123,6 +123,7 @@ pub fn limit_for(api_key: i16) -> usize {
         Some(
             Api::CreateTopics
             | Api::CreatePartitions
+            | Api::ElectLeaders
             | Api::AlterConfigs
             | Api::IncrementalAlterConfigs
             | Api::Metadata

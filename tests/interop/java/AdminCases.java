@@ -10,6 +10,8 @@ import org.apache.kafka.clients.admin.Config;
 import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.CreateTopicsOptions;
 import org.apache.kafka.clients.admin.DescribeClusterResult;
+import org.apache.kafka.clients.admin.FeatureUpdate;
+import org.apache.kafka.clients.admin.FeatureUpdate.UpgradeType;
 import org.apache.kafka.clients.admin.ListOffsetsResult.ListOffsetsResultInfo;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
@@ -17,18 +19,22 @@ import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.QuorumInfo;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.clients.admin.UpdateFeaturesOptions;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.ElectionType;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicCollection;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.TopicPartitionInfo;
 import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.ElectionNotNeededException;
 import org.apache.kafka.common.errors.InvalidConfigurationException;
 import org.apache.kafka.common.errors.InvalidPartitionsException;
 import org.apache.kafka.common.errors.InvalidReplicationFactorException;
 import org.apache.kafka.common.errors.InvalidTopicException;
+import org.apache.kafka.common.errors.InvalidUpdateVersionException;
 import org.apache.kafka.common.errors.OffsetOutOfRangeException;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
@@ -57,6 +63,41 @@ final class AdminCases {
             Report.run("java admin: deleting topics", cases::deletingTopics);
             Report.run("java admin: the cluster", cases::cluster);
             Report.run("java admin: the metadata quorum", cases::quorum);
+            Report.run("java admin: features", cases::features);
+            Report.run("java admin: elections", cases::elections);
+        }
+    }
+
+    private void features() throws Exception {
+        var shown = admin.describeFeatures().featureMetadata().get();
+        var group = shown.finalizedFeatures().get("group.version");
+        Report.equal(group == null ? 0 : group.maxVersionLevel(), (short) 1, "group.version");
+        update("group.version", 1, UpgradeType.UPGRADE);
+        Report.refused(InvalidUpdateVersionException.class,
+                () -> update("group.version", 0, UpgradeType.SAFE_DOWNGRADE));
+        Report.refused(InvalidUpdateVersionException.class,
+                () -> update("share.version", 1, UpgradeType.UPGRADE));
+    }
+
+    private void update(String feature, int level, UpgradeType type) throws Exception {
+        var updates = Map.of(feature, new FeatureUpdate((short) level, type));
+        admin.updateFeatures(updates, new UpdateFeaturesOptions()).all().get();
+    }
+
+    private void elections() throws Exception {
+        create("elected", 3);
+        TopicPartition first = new TopicPartition("elected", 0);
+        var unclean = admin.electLeaders(ElectionType.UNCLEAN, Set.of(first)).partitions().get();
+        Report.equal(unclean.get(first).get() instanceof ElectionNotNeededException, true,
+                "it has a leader");
+        TopicPartition missing = new TopicPartition("elected", 7);
+        var refused = admin.electLeaders(ElectionType.PREFERRED, Set.of(missing));
+        var told = refused.partitions().get().get(missing).get();
+        Report.equal(told instanceof UnknownTopicOrPartitionException, true, "no such partition");
+        admin.electLeaders(ElectionType.PREFERRED, null).partitions().get();
+        TopicDescription topic = describe("elected");
+        for (TopicPartitionInfo partition : topic.partitions()) {
+            Report.equal(partition.leader().id(), partition.replicas().get(0).id(), "leader");
         }
     }
 

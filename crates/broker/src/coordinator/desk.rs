@@ -107,7 +107,9 @@ impl Desk {
     ) -> ErrorCode {
         match self.wait(act).await {
             Ok(Answer::Done(code)) | Err(code) => code,
-            Ok(Answer::Join(_) | Answer::Sync(_)) => ErrorCode::UnknownServerError,
+            Ok(Answer::Join(_) | Answer::Sync(_) | Answer::Heartbeat(_)) => {
+                ErrorCode::UnknownServerError
+            }
         }
     }
 

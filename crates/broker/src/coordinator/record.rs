@@ -1,10 +1,13 @@
 //! Kafka's schema of `__consumer_offsets`: records as bytes, and back.
 //!
 //! Written: offsets as version 3, with a topic id as 4, with a time of their own to expire as 1;
-//! groups as version 3. Read: all versions that Kafka reads of offsets, and 0 to 3 of groups.
+//! groups as version 3, those of the consumer protocol as version 0. Read: all versions that Kafka
+//! reads of offsets, and 0 to 3 of groups.
 
+mod compact;
 mod fields;
 mod group;
+mod modern;
 mod offset;
 #[cfg(test)]
 mod tests;
@@ -67,6 +70,14 @@ pub(super) fn encode(record: &Record) -> Result<(Vec<u8>, Option<Vec<u8>>), Erro
             put_text(&mut key, group)?;
             value.as_deref().map(group::encode).transpose()?
         }
+        Record::Modern {
+            group,
+            key: part,
+            value,
+        } => {
+            modern::put_key(&mut key, group, part)?;
+            value.as_ref().map(modern::encode).transpose()?
+        }
     };
     Ok((key, value))
 }
@@ -90,6 +101,10 @@ pub(super) fn decode(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Record,
             group: text(&mut cursor).ok_or(Error::Key)?,
             value: value.map(group::decode).transpose()?.map(Arc::new),
         }),
-        kind => Err(Error::Kind(kind)),
+        kind => {
+            let (group, key) = modern::key(kind, &mut cursor).ok_or(Error::Kind(kind))??;
+            let value = value.map(|value| modern::decode(&key, value)).transpose()?;
+            Ok(Record::Modern { group, key, value })
+        }
     }
 }

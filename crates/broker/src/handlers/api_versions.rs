@@ -2,19 +2,29 @@
 
 use std::sync::Arc;
 
+use holdfast_kernel::image::CONSUMER_PROTOCOL_LEVEL;
 use holdfast_model::ErrorCode;
 use holdfast_wire::Api;
-use holdfast_wire::messages::api_versions_response::ApiVersion;
+use holdfast_wire::messages::api_versions_response::{
+    ApiVersion, FinalizedFeatureKey, SupportedFeatureKey,
+};
 use holdfast_wire::messages::{ApiVersionsRequest, ApiVersionsResponse};
 
+use super::text::text;
 use crate::state::BrokerState;
 
 /// Clients say what they are from this version on.
 const NAMED_FROM: i16 = 3;
 
-/// Answers with the table of APIs.
+/// From this version on a feature may have a level 0, which means that it is off.
+const OFF_FROM: i16 = 4;
+
+/// Kafka's name for the feature that the consumer protocol is.
+pub(super) const GROUP_VERSION: &str = "group.version";
+
+/// Answers with the table of APIs, and with the features that are on.
 pub fn handle(
-    _broker: &Arc<BrokerState>,
+    broker: &Arc<BrokerState>,
     version: i16,
     request: &ApiVersionsRequest,
 ) -> ApiVersionsResponse {
@@ -29,7 +39,36 @@ pub fn handle(
             .with_min_version(*versions.start())
             .with_max_version(*versions.end())
     });
-    ApiVersionsResponse::default().with_api_keys(rows.collect())
+    let response = ApiVersionsResponse::default().with_api_keys(rows.collect());
+    if version < NAMED_FROM {
+        return response;
+    }
+    let image = broker.image();
+    let epoch = i64::try_from(image.version).unwrap_or(i64::MAX);
+    with_features(response, version, image.feature_level, epoch)
+}
+
+/// Which features there are, and which are on at a level of the cluster.
+fn with_features(
+    response: ApiVersionsResponse,
+    version: i16,
+    level: u32,
+    epoch: i64,
+) -> ApiVersionsResponse {
+    let is_on = level >= CONSUMER_PROTOCOL_LEVEL;
+    let supported = SupportedFeatureKey::default()
+        .with_name(text(GROUP_VERSION))
+        .with_min_version(0)
+        .with_max_version(1);
+    let finalized = FinalizedFeatureKey::default()
+        .with_name(text(GROUP_VERSION))
+        .with_min_version_level(1)
+        .with_max_version_level(1);
+    let supported = (version >= OFF_FROM).then_some(supported);
+    response
+        .with_supported_features(supported.into_iter().collect())
+        .with_finalized_features(is_on.then_some(finalized).into_iter().collect())
+        .with_finalized_features_epoch(epoch)
 }
 
 /// Letters, digits, and between them `-` and `.`: what Kafka takes for a name or version.
@@ -44,7 +83,28 @@ fn is_word(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use holdfast_wire::response;
+
     use super::*;
+
+    #[test]
+    fn a_feature_is_shown_once_it_is_on() {
+        for version in Api::ApiVersions
+            .served()
+            .filter(|version| *version >= NAMED_FROM)
+        {
+            for level in [CONSUMER_PROTOCOL_LEVEL - 1, CONSUMER_PROTOCOL_LEVEL] {
+                let answer = with_features(ApiVersionsResponse::default(), version, level, 7);
+                let shown = answer.finalized_features.len();
+                assert_eq!(shown, usize::from(level == CONSUMER_PROTOCOL_LEVEL));
+                assert_eq!(
+                    answer.supported_features.len(),
+                    usize::from(version >= OFF_FROM)
+                );
+                response::encode_message(1, Api::ApiVersions, version, &answer).unwrap();
+            }
+        }
+    }
 
     #[test]
     fn names_are_words() {

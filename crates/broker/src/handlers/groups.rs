@@ -1,5 +1,7 @@
 //! The APIs of groups: each carries what a client asks to the coordinator of its group.
 
+pub mod consumer_group_describe;
+pub mod consumer_group_heartbeat;
 pub mod delete_groups;
 pub mod describe_groups;
 pub mod heartbeat;
@@ -47,6 +49,12 @@ pub(super) async fn dispatch(
         RequestKind::LeaveGroup(request) => {
             ResponseKind::LeaveGroup(leave_group::handle(broker, context, version, request).await)
         }
+        RequestKind::ConsumerGroupHeartbeat(request) => ResponseKind::ConsumerGroupHeartbeat(
+            consumer_group_heartbeat::handle(broker, context, version, request).await,
+        ),
+        RequestKind::ConsumerGroupDescribe(request) => ResponseKind::ConsumerGroupDescribe(
+            consumer_group_describe::handle(broker, context, request).await,
+        ),
         RequestKind::OffsetCommit(request) => ResponseKind::OffsetCommit(
             offset_commit::handle(broker, context, version, request).await,
         ),

@@ -1,5 +1,6 @@
 //! The handlers behind a real broker: a cluster of one, asked over its socket.
 
+mod consumer_groups;
 mod every_version;
 mod groups;
 mod one_broker;
@@ -50,6 +51,7 @@ async fn a_broker_answers_every_api() {
     deleted_records(&mut broker).await;
     settings(&mut broker).await;
     groups::lives(&mut broker).await;
+    consumer_groups::lives(&mut broker, id).await;
     cluster(&mut broker).await;
     disks_and_producers(&mut broker).await;
     pages_and_growth(&mut broker).await;

@@ -8,13 +8,16 @@ use holdfast_wire::messages::offset_commit_request::{
 };
 use holdfast_wire::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use holdfast_wire::messages::{
-    DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest, GroupId, ListGroupsRequest,
-    OffsetCommitRequest, OffsetFetchRequest,
+    ConsumerGroupDescribeRequest, DeleteGroupsRequest, DescribeGroupsRequest,
+    FindCoordinatorRequest, GroupId, ListGroupsRequest, OffsetCommitRequest, OffsetFetchRequest,
 };
 use holdfast_wire::{Request, consumer_protocol};
 
 use super::{Admin, single, text, topic_name};
 use crate::{Connection, Error};
+
+/// The kind of members that read topics.
+const CONSUMER: &str = "consumer";
 
 /// A group in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +112,13 @@ impl Admin {
     /// # Errors
     /// The coordinator's answer, or that there is none within the operation time-out.
     pub async fn describe_group(&self, name: &str) -> Result<Option<GroupDescription>, Error> {
+        match self.describe_classic_group(name).await? {
+            Some(group) => Ok(Some(group)),
+            None => self.describe_modern_group(name).await,
+        }
+    }
+
+    async fn describe_classic_group(&self, name: &str) -> Result<Option<GroupDescription>, Error> {
         let what = format!("group {name}");
         let request = DescribeGroupsRequest::default().with_groups(vec![group_id(name)]);
         self.at_coordinator(name, &request, |coordinator, answer| {
@@ -136,6 +146,41 @@ impl Admin {
                 state: group.group_state.to_string(),
                 protocol_type: group.protocol_type.to_string(),
                 protocol: group.protocol_data.to_string(),
+                coordinator,
+                members: members.collect(),
+            }))
+        })
+        .await
+    }
+
+    /// A group of the consumer protocol, whose members were told by the coordinator what to read.
+    async fn describe_modern_group(&self, name: &str) -> Result<Option<GroupDescription>, Error> {
+        let what = format!("group {name}");
+        let request = ConsumerGroupDescribeRequest::default().with_group_ids(vec![group_id(name)]);
+        self.at_coordinator(name, &request, |coordinator, answer| {
+            let group = single(answer.groups, &what)?;
+            if group.error_code == ErrorCode::GroupIdNotFound.code() {
+                return Ok(None);
+            }
+            let detail = group.error_message.as_deref();
+            Error::check(group.error_code, detail, || what.clone())?;
+            let members = group.members.into_iter().map(|member| GroupMember {
+                id: member.member_id.to_string(),
+                instance: member.instance_id.map(|name| name.to_string()),
+                client_id: member.client_id.to_string(),
+                host: member.client_host.to_string(),
+                assignment: member
+                    .assignment
+                    .topic_partitions
+                    .into_iter()
+                    .map(|topic| (topic.topic_name.0.to_string(), topic.partitions))
+                    .collect(),
+            });
+            Ok(Some(GroupDescription {
+                name: name.to_owned(),
+                state: group.group_state.to_string(),
+                protocol_type: CONSUMER.to_owned(),
+                protocol: group.assignor_name.to_string(),
                 coordinator,
                 members: members.collect(),
             }))

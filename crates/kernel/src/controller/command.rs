@@ -96,6 +96,13 @@ pub enum Command {
         /// The level to reach.
         level: u32,
     },
+    /// Somebody wants leaders to be elected now rather than when the controller would by itself.
+    ElectLeaders {
+        /// Of these partitions; of all if not given.
+        partitions: Option<Vec<TopicPartition>>,
+        /// Whether a partition has a leader is all that matters, not which.
+        any: bool,
+    },
 }
 
 /// What a process says of itself when it starts.
@@ -273,4 +280,7 @@ pub enum Outcome {
     PermitRefused(Vec<PermitObstacle>),
     /// The feature level that is in force.
     FeatureLevel(u32),
+    /// What became of each partition, in the order of the request; of those that needed something if
+    /// all were asked for.
+    LeadersElected(Vec<(TopicPartition, Result<(), Failure>)>),
 }

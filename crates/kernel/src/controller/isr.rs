@@ -131,6 +131,7 @@ impl Command {
             Self::AcquirePermit(_) => "acquire_permit",
             Self::EndPermit { .. } => "end_permit",
             Self::RaiseFeatureLevel { .. } => "raise_feature_level",
+            Self::ElectLeaders { .. } => "elect_leaders",
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod admission;
 mod brokers;
+mod election_request;
 mod elections;
 mod features;
 mod permit;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use holdfast_model::ErrorCode;
 
-use super::{GroupId, MemberId, Record, State};
+use super::{GroupId, HeartbeatAnswer, MemberId, Record, State};
 
 /// A request that is answered later. The caller gives each request its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +39,8 @@ pub enum Answer {
     Join(JoinAnswer),
     /// To SyncGroup.
     Sync(SyncAnswer),
+    /// To ConsumerGroupHeartbeat.
+    Heartbeat(HeartbeatAnswer),
     /// To what writes: OffsetCommit, OffsetDelete, DeleteGroups.
     Done(ErrorCode),
 }
@@ -125,6 +127,58 @@ pub struct LeaveAnswer {
     pub members: Vec<ErrorCode>,
 }
 
+/// What a group does, as people see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GroupState {
+    /// It has no members.
+    Empty,
+    /// Classic: members join; who does not is removed.
+    PreparingRebalance,
+    /// Classic: the members know the generation and wait for the assignment.
+    CompletingRebalance,
+    /// Consumer protocol: who is to read what must be computed anew.
+    Assigning,
+    /// Consumer protocol: members give up, and get, what the target says.
+    Reconciling,
+    /// Everybody has what it is to read.
+    Stable,
+}
+
+impl GroupState {
+    /// Every one.
+    pub const ALL: &[Self] = &[
+        Self::Empty,
+        Self::PreparingRebalance,
+        Self::CompletingRebalance,
+        Self::Assigning,
+        Self::Reconciling,
+        Self::Stable,
+    ];
+
+    /// Kafka's name for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Empty => "Empty",
+            Self::PreparingRebalance => "PreparingRebalance",
+            Self::CompletingRebalance => "CompletingRebalance",
+            Self::Assigning => "Assigning",
+            Self::Reconciling => "Reconciling",
+            Self::Stable => "Stable",
+        }
+    }
+}
+
+impl From<State> for GroupState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Empty => Self::Empty,
+            State::PreparingRebalance => Self::PreparingRebalance,
+            State::CompletingRebalance => Self::CompletingRebalance,
+            State::Stable => Self::Stable,
+        }
+    }
+}
+
 /// A group in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedGroup {
@@ -133,14 +187,16 @@ pub struct ListedGroup {
     /// The kind of its members; empty for a group that only has offsets.
     pub protocol_type: Arc<str>,
     /// What it does.
-    pub state: State,
+    pub state: GroupState,
+    /// Whether it is of the consumer protocol, and not of the classic one.
+    pub is_modern: bool,
 }
 
 /// A group in full.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribedGroup {
     /// What it does.
-    pub state: State,
+    pub state: GroupState,
     /// The kind of its members.
     pub protocol_type: Arc<str>,
     /// How it divides the work, once it does.

@@ -22,8 +22,8 @@ use super::{Answer, GroupValue, Member, MemberId, Planted, Ticket};
 pub use request::{JoinRequest, LeavingMember, SyncRequest};
 
 /// What a group does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum State {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
     /// It has no members.
     Empty,
     /// Members join; who does not is removed.
@@ -32,18 +32,6 @@ pub enum State {
     CompletingRebalance,
     /// Everybody has an assignment.
     Stable,
-}
-
-impl State {
-    /// Kafka's name for it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Empty => "Empty",
-            Self::PreparingRebalance => "PreparingRebalance",
-            Self::CompletingRebalance => "CompletingRebalance",
-            Self::Stable => "Stable",
-        }
-    }
 }
 
 /// The time of a decision.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::shard::Group;
-use super::{GroupId, GroupOptions, GroupValue, OffsetTable, Planted, Record, Shard};
+use super::{
+    GroupId, GroupOptions, GroupValue, ModernKey, ModernValue, OffsetTable, Planted, Record, Shard,
+};
 use crate::group::classic::Now;
 
 /// Reads records in the order of the log.
@@ -13,10 +15,18 @@ pub struct Loader {
     groups: BTreeMap<GroupId, Loaded>,
 }
 
+/// A group as its records left it.
 #[derive(Debug, Default)]
-struct Loaded {
-    value: Option<Arc<GroupValue>>,
-    offsets: OffsetTable,
+pub(super) struct Loaded {
+    pub(super) value: Option<Arc<GroupValue>>,
+    pub(super) modern: BTreeMap<ModernKey, ModernValue>,
+    pub(super) offsets: OffsetTable,
+}
+
+impl Loaded {
+    fn is_empty(&self) -> bool {
+        self.value.is_none() && self.modern.is_empty() && self.offsets.is_empty()
+    }
 }
 
 impl Loader {
@@ -31,6 +41,16 @@ impl Loader {
                 ..
             } => loaded.offsets.apply(&topic, partition, value),
             Record::Group { value, .. } => loaded.value = value,
+            Record::Modern {
+                key,
+                value: Some(value),
+                ..
+            } => {
+                loaded.modern.insert(key, value);
+            }
+            Record::Modern { key, .. } => {
+                loaded.modern.remove(&key);
+            }
         }
     }
 
@@ -38,14 +58,11 @@ impl Loader {
     pub fn finish(self, options: GroupOptions, now: Now, planted: Planted) -> Shard {
         let mut shard = Shard::new(options, planted);
         for (id, loaded) in self.groups {
-            if loaded.value.is_none() && loaded.offsets.is_empty() {
+            if loaded.is_empty() {
                 continue;
             }
-            shard.put(
-                &id,
-                Group::loaded(loaded.value, loaded.offsets, now, planted),
-                now,
-            );
+            let group = Group::loaded(loaded, &options, now, planted);
+            shard.put(&id, group, now);
         }
         shard
     }

@@ -13,6 +13,10 @@ pub struct GroupOptions {
     pub initial_rebalance_delay: Duration,
     /// Most members of one group, those included that have an id but have not joined.
     pub max_size: usize,
+    /// How long a member of the consumer protocol may be silent.
+    pub modern_session_timeout: Duration,
+    /// Most members of one group of the consumer protocol.
+    pub modern_max_size: usize,
     /// How long offsets outlive their group, in milliseconds of wall time.
     pub retention_ms: i64,
     /// How long an answer waits for its record before it says so; the record may be committed later.
@@ -30,6 +34,8 @@ impl Default for GroupOptions {
             max_session_timeout: Duration::from_mins(30),
             initial_rebalance_delay: Duration::from_secs(3),
             max_size: 5_000,
+            modern_session_timeout: Duration::from_secs(45),
+            modern_max_size: 5_000,
             retention_ms: 7 * 24 * 3_600_000,
             commit_timeout: Duration::from_secs(5),
             max_offsets: 200_000,

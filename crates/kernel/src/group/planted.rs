@@ -16,6 +16,10 @@ pub enum Planted {
     SessionsNeverEnd,
     /// The rewriting of the log writes what a commit under way is about to replace.
     RewriteOverPending,
+    /// A member of the consumer protocol gets partitions that another one has not given up.
+    GivenBeforeGivenUp,
+    /// A member of the consumer protocol is taken to have given up what it was only told to.
+    GivenUpUnasked,
 }
 
 impl Planted {
@@ -26,5 +30,7 @@ impl Planted {
         Self::OldGenerationCommits,
         Self::SessionsNeverEnd,
         Self::RewriteOverPending,
+        Self::GivenBeforeGivenUp,
+        Self::GivenUpUnasked,
     ];
 }

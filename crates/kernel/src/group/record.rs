@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use holdfast_model::TopicId;
 
-use super::{GroupId, MemberId};
+use super::{GroupId, MemberId, ModernKey, ModernValue};
 
 /// A record of `__consumer_offsets`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,13 +27,24 @@ pub enum Record {
         /// Its members; none removes it.
         value: Option<Arc<GroupValue>>,
     },
+    /// A part of a group of the consumer protocol.
+    Modern {
+        /// The group.
+        group: GroupId,
+        /// Which part.
+        key: ModernKey,
+        /// What it is; none removes it.
+        value: Option<ModernValue>,
+    },
 }
 
 impl Record {
     /// The group that it is of.
     pub fn group(&self) -> &GroupId {
         match self {
-            Self::Offset { group, .. } | Self::Group { group, .. } => group,
+            Self::Offset { group, .. } | Self::Group { group, .. } | Self::Modern { group, .. } => {
+                group
+            }
         }
     }
 }

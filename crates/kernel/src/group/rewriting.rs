@@ -106,6 +106,11 @@ impl Rewriting {
         else {
             return None;
         };
+        // What could not be written would be left behind: not now.
+        if shard.has_unwritten_changes() {
+            self.give_up();
+            return None;
+        }
         let (records, next) = shard.page(cursor.as_ref()?, PAGE);
         *cursor = next;
         let id = WriteId::default();

@@ -1,7 +1,9 @@
 //! The groups of one partition of `__consumer_offsets`.
 
 mod commit;
+mod keys;
 mod members;
+mod modern;
 mod remove;
 mod rewrite;
 mod show;
@@ -13,10 +15,16 @@ use std::sync::Arc;
 use holdfast_model::{ErrorCode, Monotonic};
 
 use super::classic::{Now, Steps, Store};
+use super::load::Loaded;
+use super::membership::Membership;
+use super::modern::ModernGroup;
 use super::{
-    Answer, ClassicGroup, Effects, GroupId, GroupOptions, GroupValue, JoinAnswer, OffsetRow,
-    OffsetTable, Planted, Record, Ticket, Write, WriteId,
+    Answer, ClassicGroup, Effects, GroupId, GroupOptions, GroupValue, JoinAnswer, ModernKey,
+    OffsetRow, OffsetTable, Planted, Record, Ticket, Write, WriteId,
 };
+
+use keys::KeyLog;
+use modern::{Told, refuse_told};
 
 pub use rewrite::Cursor;
 
@@ -38,12 +46,16 @@ pub struct Shard {
 /// One group.
 #[derive(Debug)]
 pub(super) struct Group {
-    members: ClassicGroup,
+    members: Membership,
     offsets: OffsetTable,
-    /// What the log says of its members.
+    /// What the log says of its members, if they are of the classic protocol.
     stored: Option<Arc<GroupValue>>,
     /// How many records of its members are under way.
     unstored: u32,
+    /// What the log says of its members, if they are of the consumer protocol.
+    keys: KeyLog,
+    /// The newest write of those.
+    last_write: WriteId,
     deadline: Option<Monotonic>,
 }
 
@@ -54,6 +66,8 @@ struct Pending {
     /// Who waits for it; none once it was told that it takes long.
     ticket: Option<Ticket>,
     patience: Option<Monotonic>,
+    /// Answers to heartbeats of the consumer protocol that wait for it.
+    told: Vec<Told>,
     then: Then,
 }
 
@@ -61,7 +75,14 @@ struct Pending {
 #[derive(Debug)]
 enum Then {
     /// Offsets change; with `forget`, the group's members are gone from the log too.
-    Offsets { rows: Vec<OffsetRow>, forget: bool },
+    Offsets {
+        rows: Vec<OffsetRow>,
+        forget: bool,
+        keys: Vec<ModernKey>,
+    },
+    /// The log says this of members of the consumer protocol; with `forget`, nothing of members of
+    /// the classic one.
+    Modern { keys: Vec<ModernKey>, forget: bool },
     /// The log says this of the members.
     Members {
         value: Arc<GroupValue>,
@@ -79,24 +100,39 @@ enum Members {
 
 impl Group {
     fn empty(now: Now, planted: Planted) -> Self {
-        Self::loaded(None, OffsetTable::default(), now, planted)
+        let options = GroupOptions::default();
+        Self::loaded(Loaded::default(), &options, now, planted)
     }
 
     pub(super) fn loaded(
-        stored: Option<Arc<GroupValue>>,
-        offsets: OffsetTable,
+        loaded: Loaded,
+        options: &GroupOptions,
         now: Now,
         planted: Planted,
     ) -> Self {
-        let members = stored.as_ref().map_or_else(
-            || ClassicGroup::new(now.wall_ms, planted),
-            |value| ClassicGroup::of_stored(value, now, planted),
-        );
+        let Loaded {
+            value: stored,
+            modern,
+            offsets,
+        } = loaded;
+        let session = options.modern_session_timeout;
+        let members = match (
+            ModernGroup::of_stored(&modern, now, session, planted),
+            &stored,
+        ) {
+            (Some(group), _) => Membership::Modern(group),
+            (None, Some(value)) => {
+                Membership::Classic(ClassicGroup::of_stored(value, now, planted))
+            }
+            (None, None) => Membership::Classic(ClassicGroup::new(now.wall_ms, planted)),
+        };
         Self {
             members,
             offsets,
             stored,
             unstored: 0,
+            keys: KeyLog::found(modern.into_keys()),
+            last_write: WriteId::default(),
             deadline: None,
         }
     }
@@ -106,6 +142,7 @@ impl Group {
         self.members.is_unused()
             && self.stored.is_none()
             && self.unstored == 0
+            && self.keys.is_empty()
             && self.offsets.is_empty()
             && self.offsets.is_settled()
     }
@@ -179,6 +216,7 @@ impl Shard {
             if let Some(group) = self.groups.get_mut(&id) {
                 group.deadline = None;
             }
+            self.flush(&id, now, effects);
             self.after(&id, now, steps, effects);
         }
         self.lose_patience(now, effects);
@@ -194,6 +232,12 @@ impl Shard {
                 continue;
             };
             pending.patience = None;
+            let told = std::mem::take(&mut pending.told);
+            refuse_told(
+                told,
+                ErrorCode::CoordinatorNotAvailable,
+                &mut effects.answers,
+            );
             if let Some(ticket) = pending.ticket.take() {
                 // It may be committed yet; whoever asks again is told then.
                 let answer = Answer::Done(ErrorCode::CoordinatorNotAvailable);
@@ -213,10 +257,10 @@ impl Shard {
             answers.extend(steps.answers);
         }
         for pending in self.pending.into_values() {
-            let Some(ticket) = pending.ticket else {
-                continue;
-            };
-            answers.push((ticket, refusal(&pending.then, code)));
+            refuse_told(pending.told, code, &mut answers);
+            if let Some(ticket) = pending.ticket {
+                answers.push((ticket, refusal(&pending.then, code)));
+            }
         }
         answers
     }
@@ -287,7 +331,7 @@ impl Shard {
         records: Vec<Record>,
         then: Then,
         effects: &mut Effects,
-    ) {
+    ) -> WriteId {
         self.next_write += 1;
         let write = WriteId(self.next_write);
         // A JoinGroup that waits is answered by its write or by the end of this shard.
@@ -302,10 +346,12 @@ impl Shard {
             group: Arc::clone(id),
             ticket,
             patience,
+            told: Vec::new(),
             then,
         };
         self.pending.insert(write, pending);
         effects.writes.push(Write { id: write, records });
+        write
     }
 }
 
@@ -316,6 +362,6 @@ fn refusal(then: &Then, code: ErrorCode) -> Answer {
             what: Members::Replaced(answer),
             ..
         } => Answer::Join(JoinAnswer::refused(code, &answer.member)),
-        Then::Members { .. } | Then::Offsets { .. } => Answer::Done(code),
+        Then::Members { .. } | Then::Offsets { .. } | Then::Modern { .. } => Answer::Done(code),
     }
 }

@@ -2,6 +2,7 @@
 
 mod expiry;
 mod joining;
+mod modern;
 mod offsets;
 mod rewriting;
 mod rig;

@@ -25,6 +25,12 @@ pub struct Groups {
     pub initial_rebalance_delay_ms: u64,
     /// Most members of a group (Kafka's default has no bound).
     pub max_size: usize,
+    /// How long a member of the consumer protocol may be silent, in milliseconds.
+    pub consumer_session_timeout_ms: u64,
+    /// How often it is asked to say that it lives, in milliseconds.
+    pub consumer_heartbeat_interval_ms: u64,
+    /// Most members of a group of the consumer protocol (Kafka's default has no bound).
+    pub consumer_max_size: usize,
 }
 
 impl Default for Groups {
@@ -40,6 +46,9 @@ impl Default for Groups {
             max_session_timeout_ms: 1_800_000,
             initial_rebalance_delay_ms: 3_000,
             max_size: 5_000,
+            consumer_session_timeout_ms: 45_000,
+            consumer_heartbeat_interval_ms: 5_000,
+            consumer_max_size: 5_000,
         }
     }
 }

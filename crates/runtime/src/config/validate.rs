@@ -18,6 +18,13 @@ pub(super) fn validate(config: &Config, notices: &mut Vec<Notice>) -> Result<(),
         )));
     }
     let groups = &config.groups;
+    if groups.consumer_heartbeat_interval_ms >= groups.consumer_session_timeout_ms {
+        return Err(contradiction(format!(
+            "group.consumer.heartbeat.interval.ms={} is not less than \
+             group.consumer.session.timeout.ms={}",
+            groups.consumer_heartbeat_interval_ms, groups.consumer_session_timeout_ms
+        )));
+    }
     if groups.min_session_timeout_ms > groups.max_session_timeout_ms {
         return Err(contradiction(format!(
             "group.min.session.timeout.ms={} exceeds group.max.session.timeout.ms={}",

@@ -1,8 +1,9 @@
 //! A consumer of the classic protocol, as clients behave.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use holdfast_kernel::group::{JoinedMember, MemberId};
+use holdfast_kernel::group::{HeartbeatAnswer, JoinedMember, MemberId};
 use holdfast_model::ErrorCode;
 
 use super::{PARTITIONS, SECOND};
@@ -35,6 +36,16 @@ pub(super) enum Ask {
         rows: Vec<(i32, i64)>,
     },
     Leave(MemberId),
+    /// A heartbeat of the consumer protocol.
+    Beat {
+        member: MemberId,
+        epoch: i32,
+        owned: BTreeSet<i32>,
+        /// Whether everything is said, and not only what changed.
+        says_all: bool,
+    },
+    /// As a member of the consumer protocol in an epoch.
+    FetchAs(MemberId, i32, Vec<i32>),
 }
 
 /// What it is told.
@@ -51,6 +62,40 @@ pub(super) enum Told {
     Heart(ErrorCode),
     Fetched(ErrorCode, Vec<(i32, i64)>),
     Committed(ErrorCode),
+    Beat(HeartbeatAnswer),
+}
+
+/// Somebody who reads: a client of either protocol.
+pub(super) trait Reader: std::fmt::Debug {
+    /// It has lived so often.
+    fn life(&self) -> u64;
+
+    fn is_alive(&self) -> bool;
+
+    /// It does nothing until then.
+    fn paused_until(&self) -> Time;
+
+    fn pause(&mut self, until: Time);
+
+    fn start(&mut self);
+
+    /// Whether it reads what it holds.
+    fn runs(&self) -> bool;
+
+    fn held(&self) -> &[i32];
+
+    /// Whether nobody else may hold what it holds.
+    fn is_sure(&self, now: Time) -> bool;
+
+    /// Its life ends; a polite one says so.
+    fn leave(&mut self) -> Option<Ask>;
+
+    /// What it asks for now, with the number of the request. Every offset that it commits is used
+    /// once, in the whole world.
+    fn step(&mut self, now: Time, next_offset: &mut i64) -> Option<(u64, Ask)>;
+
+    /// An answer came; one that nobody waits for is dropped.
+    fn told(&mut self, now: Time, number: u64, told: Told);
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -64,15 +109,14 @@ enum Stage {
 /// A consumer.
 #[derive(Debug)]
 pub(super) struct Client {
-    pub(super) life: u64,
-    pub(super) alive: bool,
-    /// It does nothing until then.
-    pub(super) paused_until: Time,
+    life: u64,
+    alive: bool,
+    paused_until: Time,
     stage: Stage,
     member: Option<MemberId>,
     generation: i32,
     members: Vec<JoinedMember>,
-    pub(super) held: Vec<i32>,
+    held: Vec<i32>,
     positions: Vec<(i32, i64)>,
     /// The request that it waits for, and until when.
     asked: Option<(u64, Time)>,
@@ -100,28 +144,84 @@ impl Client {
         }
     }
 
-    pub(super) fn start(&mut self) {
+    /// The leader divides the partitions among all.
+    fn divide(&self) -> Vec<(MemberId, Vec<i32>)> {
+        if self.members.is_empty() {
+            return Vec::new();
+        }
+        let count = self.members.len() as i32;
+        let shares = self.members.iter().enumerate();
+        let shares = shares.map(|(index, member)| {
+            let share = (0..PARTITIONS).filter(|p| p % count == index as i32);
+            (Arc::clone(&member.id), share.collect())
+        });
+        shares.collect()
+    }
+
+    fn rejoin(&mut self, with_id: bool) {
+        self.stage = Stage::Join;
+        self.held.clear();
+        self.positions.clear();
+        self.members.clear();
+        if !with_id {
+            self.member = None;
+        }
+    }
+
+    fn refused(&mut self, now: Time, code: ErrorCode) {
+        match code {
+            ErrorCode::UnknownMemberId | ErrorCode::FencedInstanceId => self.rejoin(false),
+            ErrorCode::IllegalGeneration | ErrorCode::RebalanceInProgress => self.rejoin(true),
+            // Somebody coordinates soon.
+            _ => self.asked = Some((0, now + SECOND / 2)),
+        }
+    }
+}
+
+impl Reader for Client {
+    fn life(&self) -> u64 {
+        self.life
+    }
+
+    fn is_alive(&self) -> bool {
+        self.alive
+    }
+
+    fn paused_until(&self) -> Time {
+        self.paused_until
+    }
+
+    fn pause(&mut self, until: Time) {
+        self.paused_until = until;
+    }
+
+    fn held(&self) -> &[i32] {
+        &self.held
+    }
+
+    /// Its generation may be over without its knowing: generations are looked at instead.
+    fn is_sure(&self, _now: Time) -> bool {
+        false
+    }
+
+    fn start(&mut self) {
         let life = self.life + 1;
         *self = Self::new();
         self.life = life;
         self.alive = true;
     }
 
-    /// Whether it reads what it holds.
-    pub(super) fn runs(&self) -> bool {
+    fn runs(&self) -> bool {
         self.alive && self.stage == Stage::Run
     }
 
-    /// Its life ends; a polite one says so.
-    pub(super) fn leave(&mut self) -> Option<Ask> {
+    fn leave(&mut self) -> Option<Ask> {
         self.alive = false;
         self.held.clear();
         self.member.take().map(Ask::Leave)
     }
 
-    /// What it asks for now, with the number of the request. Every offset that it commits is used
-    /// once, in the whole world.
-    pub(super) fn step(&mut self, now: Time, next_offset: &mut i64) -> Option<(u64, Ask)> {
+    fn step(&mut self, now: Time, next_offset: &mut i64) -> Option<(u64, Ask)> {
         if !self.alive || now < self.paused_until {
             return None;
         }
@@ -172,32 +272,7 @@ impl Client {
         Some((self.next_ask, ask))
     }
 
-    /// The leader divides the partitions among all.
-    fn divide(&self) -> Vec<(MemberId, Vec<i32>)> {
-        if self.members.is_empty() {
-            return Vec::new();
-        }
-        let count = self.members.len() as i32;
-        let shares = self.members.iter().enumerate();
-        let shares = shares.map(|(index, member)| {
-            let share = (0..PARTITIONS).filter(|p| p % count == index as i32);
-            (Arc::clone(&member.id), share.collect())
-        });
-        shares.collect()
-    }
-
-    fn rejoin(&mut self, with_id: bool) {
-        self.stage = Stage::Join;
-        self.held.clear();
-        self.positions.clear();
-        self.members.clear();
-        if !with_id {
-            self.member = None;
-        }
-    }
-
-    /// An answer came; one that nobody waits for is dropped.
-    pub(super) fn told(&mut self, now: Time, number: u64, told: Told) {
+    fn told(&mut self, now: Time, number: u64, told: Told) {
         if !self.alive || self.asked.is_none_or(|(waits, _)| waits != number) {
             return;
         }
@@ -234,21 +309,13 @@ impl Client {
                 self.stage = Stage::Run;
                 self.next_commit = now + COMMIT;
             }
-            Told::Heart(ErrorCode::None) | Told::Committed(ErrorCode::None) => {}
+            // Those of the other protocol are not asked for.
+            Told::Heart(ErrorCode::None) | Told::Committed(ErrorCode::None) | Told::Beat(_) => {}
             Told::Joined { code, .. }
             | Told::Synced(code, _)
             | Told::Fetched(code, _)
             | Told::Heart(code)
             | Told::Committed(code) => self.refused(now, code),
-        }
-    }
-
-    fn refused(&mut self, now: Time, code: ErrorCode) {
-        match code {
-            ErrorCode::UnknownMemberId | ErrorCode::FencedInstanceId => self.rejoin(false),
-            ErrorCode::IllegalGeneration | ErrorCode::RebalanceInProgress => self.rejoin(true),
-            // Somebody coordinates soon.
-            _ => self.asked = Some((0, now + SECOND / 2)),
         }
     }
 }

@@ -11,6 +11,8 @@ pub struct Mix {
     pub name: &'static str,
     /// Members that are there at most.
     pub members: u64,
+    /// They are of the consumer protocol, and not of the classic one.
+    pub modern: bool,
     /// A message is lost.
     pub lost: u32,
     /// A message comes twice.
@@ -34,6 +36,7 @@ pub const MIXES: &[Mix] = &[
     Mix {
         name: "calm",
         members: 3,
+        modern: false,
         lost: 0,
         repeated: 0,
         slowest: SECOND / 50,
@@ -46,6 +49,7 @@ pub const MIXES: &[Mix] = &[
     Mix {
         name: "failovers",
         members: 4,
+        modern: false,
         lost: 5,
         repeated: 5,
         slowest: SECOND / 5,
@@ -58,6 +62,7 @@ pub const MIXES: &[Mix] = &[
     Mix {
         name: "deaths",
         members: 5,
+        modern: false,
         lost: 20,
         repeated: 10,
         slowest: SECOND / 2,
@@ -70,6 +75,33 @@ pub const MIXES: &[Mix] = &[
     Mix {
         name: "everything",
         members: 6,
+        modern: false,
+        lost: 50,
+        repeated: 50,
+        slowest: 3 * SECOND,
+        failover_every: 15 * SECOND,
+        death_every: 12 * SECOND,
+        pauses: 400,
+        slowest_commit: 2 * SECOND,
+        floor: 3_000,
+    },
+    Mix {
+        name: "modern",
+        members: 4,
+        modern: true,
+        lost: 10,
+        repeated: 10,
+        slowest: SECOND / 5,
+        failover_every: 20 * SECOND,
+        death_every: 15 * SECOND,
+        pauses: 300,
+        slowest_commit: SECOND / 2,
+        floor: 4_000,
+    },
+    Mix {
+        name: "modern everything",
+        members: 6,
+        modern: true,
         lost: 50,
         repeated: 50,
         slowest: 3 * SECOND,

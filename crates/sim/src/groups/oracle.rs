@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_kernel::group::{MemberId, Record};
+use holdfast_kernel::group::{
+    HeartbeatAnswer, MemberId, ModernDescription, ModernKey, ModernValue, Record,
+};
 
 use super::TOPIC;
 use super::coordinator::Logged;
@@ -16,6 +18,8 @@ pub(super) struct Oracle {
     /// The last value of each partition in the committed log.
     committed: BTreeMap<i32, i64>,
     pub(super) commits: u64,
+    /// The newest epoch of a target in the committed log.
+    target_epoch: i32,
 }
 
 fn broken(invariant: &str, detail: String) -> Violation {
@@ -38,6 +42,62 @@ impl Oracle {
         {
             self.committed.insert(*partition, value.offset);
         }
+        if let Record::Modern {
+            value: Some(ModernValue::TargetEpoch(epoch)),
+            ..
+        } = record
+        {
+            self.target_epoch = self.target_epoch.max(*epoch);
+        }
+    }
+
+    /// The coordinator told a member of the consumer protocol what to read: it must be in the
+    /// committed log.
+    pub(super) fn told(answer: &HeartbeatAnswer, log: &[Logged]) -> Result<(), Violation> {
+        let Some(assignment) = &answer.assignment else {
+            return Ok(());
+        };
+        let is_it = |logged: &Logged| {
+            matches!(&logged.record, Record::Modern {
+                key: ModernKey::Current(member),
+                value: Some(ModernValue::Current(current)),
+                ..
+            } if *member == answer.member
+                && current.epoch == answer.epoch
+                && current.assigned == *assignment)
+        };
+        if log.iter().rev().any(is_it) {
+            return Ok(());
+        }
+        let detail = format!("{answer:?} is not in the committed log");
+        Err(broken("ASSIGNMENT-COMMITTED", detail))
+    }
+
+    /// Two who are both sure of what they hold.
+    pub(super) fn apart(one: &[i32], other: &[i32]) -> Result<(), Violation> {
+        match one.iter().find(|partition| other.contains(partition)) {
+            Some(partition) => Err(broken("ONE-OWNER", format!("two read {partition}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// The coordinator takes a commit of a member of the consumer protocol: nobody else holds that.
+    pub(super) fn holds(
+        group: &ModernDescription,
+        member: &MemberId,
+        rows: &[(i32, i64)],
+    ) -> Result<(), Violation> {
+        for other in group.members.iter().filter(|other| other.id != *member) {
+            let held: Vec<i32> = other.assigned.values().flatten().copied().collect();
+            if let Some((partition, offset)) = rows.iter().find(|(at, _)| held.contains(at)) {
+                let detail = format!(
+                    "{member} commits {offset} of {partition}, which is {}'s",
+                    other.id
+                );
+                return Err(broken("NO-ZOMBIES", detail));
+            }
+        }
+        Ok(())
     }
 
     /// The coordinator told a member what it owns.
@@ -61,7 +121,7 @@ impl Oracle {
 
     /// How many generations were given.
     pub(super) fn generations(&self) -> u64 {
-        self.owners.len() as u64
+        self.owners.len() as u64 + u64::from(self.target_epoch.unsigned_abs())
     }
 
     /// The coordinator answered a commit: it must be in the committed log.

@@ -1,18 +1,19 @@
 //! Between the clients' words and the kernel's.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_kernel::group::{
-    Answer, CommitRequest, CommittedOffset, GroupId, JoinRequest, MemberId, OffsetRow, Protocol,
-    SyncRequest,
+    Answer, CommitRequest, CommittedOffset, GroupId, HeartbeatAnswer, HeartbeatRequest,
+    JoinRequest, MemberId, OffsetRow, Partitions, Protocol, SyncRequest, Topics,
 };
 use holdfast_model::{ErrorCode, TopicId};
 use uuid::Uuid;
 
-use super::TOPIC;
 use super::client::{Ask, Told};
 use super::coordinator::text;
+use super::{PARTITIONS, TOPIC};
 
 pub(super) fn refusal(ask: &Ask) -> Told {
     let code = ErrorCode::NotCoordinator;
@@ -26,7 +27,14 @@ pub(super) fn refusal(ask: &Ask) -> Told {
         },
         Ask::Sync { .. } => Told::Synced(code, Vec::new()),
         Ask::Heartbeat(..) | Ask::Leave(_) => Told::Heart(code),
-        Ask::Fetch(_) => Told::Fetched(code, Vec::new()),
+        Ask::Fetch(_) | Ask::FetchAs(..) => Told::Fetched(code, Vec::new()),
+        Ask::Beat { .. } => Told::Beat(HeartbeatAnswer {
+            code,
+            message: None,
+            member: text(""),
+            epoch: 0,
+            assignment: None,
+        }),
         Ask::Commit { .. } => Told::Committed(code),
     }
 }
@@ -45,6 +53,51 @@ pub(super) fn told_of(answer: &Answer) -> Told {
             Told::Synced(answer.code, share)
         }
         Answer::Done(code) => Told::Committed(*code),
+        Answer::Heartbeat(answer) => Told::Beat(answer.clone()),
+    }
+}
+
+/// The one topic, and how many partitions it has.
+pub(super) struct OneTopic;
+
+impl Topics for OneTopic {
+    fn version(&self) -> u64 {
+        1
+    }
+
+    fn find(&self, name: &str) -> Option<(TopicId, i32)> {
+        (name == TOPIC).then_some((TOPIC_ID, PARTITIONS))
+    }
+
+    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        Box::new(std::iter::once(TOPIC))
+    }
+}
+
+const TOPIC_ID: TopicId = TopicId(Uuid::from_u128(1));
+
+pub(super) fn beat_request(
+    member: MemberId,
+    epoch: i32,
+    owned: BTreeSet<i32>,
+    says_all: bool,
+) -> HeartbeatRequest {
+    let owned = match owned.len() {
+        0 => Partitions::new(),
+        _ => Partitions::from([(TOPIC_ID, owned)]),
+    };
+    HeartbeatRequest {
+        member,
+        epoch,
+        instance: None,
+        rack: None,
+        rebalance_timeout_ms: says_all.then_some(45_000),
+        topics: says_all.then(|| vec![text(TOPIC)]),
+        regex: None,
+        assignor: None,
+        owned: Some(owned),
+        client_id: text("client"),
+        client_host: text("/host"),
     }
 }
 
@@ -102,7 +155,7 @@ pub(super) fn commit_request(
             metadata: text(""),
             committed_ms,
             expires_ms: None,
-            topic_id: TopicId(Uuid::from_u128(1)),
+            topic_id: TOPIC_ID,
         }),
     });
     CommitRequest {

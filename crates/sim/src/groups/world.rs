@@ -6,10 +6,13 @@ use std::sync::Arc;
 use holdfast_kernel::group::{Answer, Effects, GroupId, LeavingMember, MemberId, Planted, Ticket};
 use holdfast_model::ErrorCode;
 
-use super::client::{Ask, Client, Told};
+use super::client::{Ask, Client, Reader, Told};
+use super::consumer::Consumer;
 use super::coordinator::{Coordinator, now, text};
 use super::oracle::Oracle;
-use super::request::{commit_request, join_request, refusal, sync_request, told_of};
+use super::request::{
+    OneTopic, beat_request, commit_request, join_request, refusal, sync_request, told_of,
+};
 use super::{GROUP, GroupReport, Mix, PARTITIONS, SECOND, TOPIC};
 use crate::rng::Rng;
 use crate::schedule::Schedule;
@@ -35,6 +38,9 @@ enum Event {
     Death,
 }
 
+/// The number of a question whose answer nobody waits for.
+const NOBODY: u64 = u64::MAX;
+
 /// The longest way of a message that comes twice.
 const LATEST: Time = 20 * SECOND;
 
@@ -47,13 +53,24 @@ struct Waiting {
     rows: Vec<(i32, i64)>,
 }
 
+impl Waiting {
+    fn of(caller: Caller) -> Self {
+        Self {
+            caller,
+            member: None,
+            generation: -1,
+            rows: Vec::new(),
+        }
+    }
+}
+
 pub(super) struct World<'a> {
     mix: &'a Mix,
     rng: Rng,
     time: Time,
     schedule: Schedule<Event>,
     coordinator: Coordinator,
-    clients: Vec<Client>,
+    clients: Vec<Box<dyn Reader>>,
     waiting: BTreeMap<Ticket, Waiting>,
     tickets: u64,
     offsets: i64,
@@ -71,7 +88,7 @@ impl<'a> World<'a> {
             time: 0,
             schedule: Schedule::default(),
             coordinator: Coordinator::new(planted, mix.floor),
-            clients: (0..mix.members).map(|_| Client::new()).collect(),
+            clients: (0..mix.members).map(|index| reader(mix, index)).collect(),
             waiting: BTreeMap::new(),
             tickets: 0,
             offsets: 0,
@@ -138,6 +155,7 @@ impl<'a> World<'a> {
         match event {
             Event::Steps => {
                 self.step_clients();
+                self.check_owners()?;
                 let time = now(self.time);
                 if let Some(shard) = &mut self.coordinator.shard
                     && shard
@@ -151,7 +169,7 @@ impl<'a> World<'a> {
             Event::Ask(caller, ask) => self.serve(caller, ask, &mut effects)?,
             Event::Told((index, life, number), told) => {
                 let client = &mut self.clients[index];
-                if client.life == life && self.time >= client.paused_until {
+                if client.life() == life && self.time >= client.paused_until() {
                     client.told(self.time, number, told);
                 }
             }
@@ -180,7 +198,7 @@ impl<'a> World<'a> {
         for index in 0..self.clients.len() {
             let asked = self.clients[index].step(self.time, &mut self.offsets);
             if let Some((number, ask)) = asked {
-                let caller = (index, self.clients[index].life, number);
+                let caller = (index, self.clients[index].life(), number);
                 self.send(&Event::Ask(caller, ask));
             }
         }
@@ -196,9 +214,13 @@ impl<'a> World<'a> {
         let delay = self.rng.within((100, slowest));
         self.after(delay, event.clone());
         if !calm && self.rng.chance(self.mix.repeated) {
-            // A connection that was thought dead delivers at last.
+            // A connection that was thought dead delivers at last; it answers nobody.
             let delay = self.rng.within((100, LATEST));
-            self.after(delay, event.clone());
+            let again = match event.clone() {
+                Event::Ask((index, life, _), ask) => Event::Ask((index, life, NOBODY), ask),
+                other => other,
+            };
+            self.after(delay, again);
         }
     }
 
@@ -227,11 +249,11 @@ impl<'a> World<'a> {
     fn death(&mut self, effects: &mut Effects) {
         let index = self.rng.index(self.clients.len());
         let pause = self.rng.within((SECOND, 25 * SECOND));
-        let (life, alive) = (self.clients[index].life, self.clients[index].alive);
+        let (life, alive) = (self.clients[index].life(), self.clients[index].is_alive());
         if !alive {
             self.clients[index].start();
         } else if self.rng.chance(self.mix.pauses) {
-            self.clients[index].paused_until = self.time + pause;
+            self.clients[index].pause(self.time + pause);
         } else {
             let farewell = self.clients[index].leave();
             if let Some(ask) = farewell.filter(|_| self.rng.chance(300)) {
@@ -260,12 +282,7 @@ impl<'a> World<'a> {
             self.tell(caller, told);
             return Ok(());
         }
-        let mut waiting = Waiting {
-            caller,
-            member: None,
-            generation: -1,
-            rows: Vec::new(),
-        };
+        let mut waiting = Waiting::of(caller);
         match ask {
             Ask::Join(member) => {
                 let fresh = format!("member-{}-{}", caller.0, self.tickets);
@@ -295,6 +312,9 @@ impl<'a> World<'a> {
                 }
             }
             Ask::Fetch(partitions) => self.fetch(caller, &partitions)?,
+            ask @ (Ask::FetchAs(..) | Ask::Beat { .. }) => {
+                self.serve_modern(caller, ask, effects)?;
+            }
             Ask::Commit {
                 member,
                 generation,
@@ -303,13 +323,18 @@ impl<'a> World<'a> {
                 waiting.generation = generation;
                 waiting.rows.clone_from(&rows);
                 let ticket = self.ticket(waiting);
+                let who = Arc::clone(&member);
                 let request = commit_request(&group, member, generation, &rows, time.wall_ms);
                 if let Some(shard) = &mut self.coordinator.shard {
                     let before = effects.writes.len();
                     shard.commit(time, ticket, request, effects);
                     if effects.writes.len() > before {
-                        let first = rows.first().map_or(0, |(_, offset)| *offset);
-                        self.oracle.accepted(generation, first)?;
+                        if let Some(group) = shard.describe_modern(GROUP) {
+                            Oracle::holds(&group, &who, &rows)?;
+                        } else {
+                            let first = rows.first().map_or(0, |(_, offset)| *offset);
+                            self.oracle.accepted(generation, first)?;
+                        }
                     }
                 }
             }
@@ -322,6 +347,41 @@ impl<'a> World<'a> {
                     shard.leave(time, &group, &[leaving], effects);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// What a member of the consumer protocol asks.
+    fn serve_modern(
+        &mut self,
+        caller: Caller,
+        ask: Ask,
+        effects: &mut Effects,
+    ) -> Result<(), Violation> {
+        match ask {
+            Ask::FetchAs(member, epoch, partitions) => {
+                let shard = self.coordinator.shard.as_ref();
+                match shard.map_or(Ok(()), |shard| shard.check_fetch(GROUP, &member, epoch)) {
+                    Ok(()) => self.fetch(caller, &partitions)?,
+                    Err(code) => self.tell(caller, Told::Fetched(code, Vec::new())),
+                }
+            }
+            Ask::Beat {
+                member,
+                epoch,
+                owned,
+                says_all,
+            } => {
+                let ticket = self.ticket(Waiting::of(caller));
+                let request = beat_request(member, epoch, owned, says_all);
+                if let Some(shard) = &mut self.coordinator.shard {
+                    let group: GroupId = text(GROUP);
+                    let time = now(self.time);
+                    shard.consumer_heartbeat(time, &group, ticket, &request, &OneTopic, effects);
+                }
+            }
+            // The others are those of the classic protocol.
+            _ => {}
         }
         Ok(())
     }
@@ -377,8 +437,25 @@ impl<'a> World<'a> {
                 }
                 Ok(())
             }
+            Answer::Heartbeat(answer) => Oracle::told(answer, self.coordinator.committed_log()),
             Answer::Sync(_) | Answer::Join(_) | Answer::Done(_) => Ok(()),
         }
+    }
+
+    /// Nobody reads what somebody else reads, but for those who cannot know that they were replaced.
+    fn check_owners(&self) -> Result<(), Violation> {
+        let sure: Vec<&dyn Reader> = self
+            .clients
+            .iter()
+            .map(AsRef::as_ref)
+            .filter(|client| client.is_sure(self.time))
+            .collect();
+        for (index, one) in sure.iter().enumerate() {
+            for other in &sure[index + 1..] {
+                Oracle::apart(one.held(), other.held())?;
+            }
+        }
+        Ok(())
     }
 
     /// What anybody would be shown now.
@@ -398,8 +475,8 @@ impl<'a> World<'a> {
         let mut held: BTreeMap<i32, Vec<u64>> = BTreeMap::new();
         let mut somebody = false;
         for (index, client) in self.clients.iter().enumerate() {
-            somebody |= client.alive;
-            for partition in client.held.iter().filter(|_| client.runs()) {
+            somebody |= client.is_alive();
+            for partition in client.held().iter().filter(|_| client.runs()) {
                 held.entry(*partition).or_default().push(index as u64);
             }
         }
@@ -407,5 +484,13 @@ impl<'a> World<'a> {
             Oracle::settled(&held, PARTITIONS)?;
         }
         Ok(())
+    }
+}
+
+fn reader(mix: &Mix, index: u64) -> Box<dyn Reader> {
+    if mix.modern {
+        Box::new(Consumer::new(index as usize))
+    } else {
+        Box::new(Client::new())
     }
 }

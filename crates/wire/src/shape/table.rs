@@ -82,12 +82,16 @@ pub(super) fn of(api: Api) -> &'static Shape {
         Api::DescribeLogDirs => &DESCRIBE_LOG_DIRS,
         Api::CreatePartitions => &CREATE_PARTITIONS,
         Api::DeleteGroups => &DELETE_GROUPS,
+        Api::ElectLeaders => &ELECT_LEADERS,
         Api::IncrementalAlterConfigs => &INCREMENTAL_ALTER_CONFIGS,
         Api::ListPartitionReassignments => &LIST_PARTITION_REASSIGNMENTS,
         Api::OffsetDelete => &OFFSET_DELETE,
         Api::DescribeQuorum => &DESCRIBE_QUORUM,
+        Api::UpdateFeatures => &UPDATE_FEATURES,
         Api::DescribeCluster => &DESCRIBE_CLUSTER,
         Api::DescribeProducers => &DESCRIBE_PRODUCERS,
+        Api::ConsumerGroupHeartbeat => &CONSUMER_GROUP_HEARTBEAT,
+        Api::ConsumerGroupDescribe => &CONSUMER_GROUP_DESCRIBE,
         Api::ListConfigResources => &LIST_CONFIG_RESOURCES,
         Api::DescribeTopicPartitions => &DESCRIBE_TOPIC_PARTITIONS,
     }
@@ -287,7 +291,39 @@ static CREATE_PARTITIONS: Shape = body![
     always(BYTE),
 ];
 
+static ELECT_LEADERS: Shape = body![
+    since(1, BYTE),
+    always(shape![always(Text), always(INTS)]),
+    always(INT),
+];
+
+static UPDATE_FEATURES: Shape = body![
+    always(INT),
+    always(shape![
+        always(Text),
+        always(SHORT),
+        until(0, BYTE),
+        since(1, BYTE),
+    ]),
+    since(1, BYTE),
+];
+
 static DELETE_GROUPS: Shape = body![always(Texts)];
+
+static CONSUMER_GROUP_HEARTBEAT: Shape = body![
+    always(Text),
+    always(Text),
+    always(INT),
+    always(Text),
+    always(Text),
+    always(INT),
+    always(Texts),
+    since(1, Text),
+    always(Text),
+    always(shape![always(UUID), always(INTS)]),
+];
+
+static CONSUMER_GROUP_DESCRIBE: Shape = body![always(Texts), always(BYTE)];
 
 static INCREMENTAL_ALTER_CONFIGS: Shape = body![
     always(shape![

@@ -270,6 +270,7 @@ fn decoded_elements_are_as_small_as_the_bound_assumes() {
         size_of::<m::join_group_request::JoinGroupRequestProtocol>(),
         size_of::<m::leave_group_request::MemberIdentity>(),
         size_of::<m::sync_group_request::SyncGroupRequestAssignment>(),
+        size_of::<m::consumer_group_heartbeat_request::TopicPartitions>(),
     ];
     let largest = largest.into_iter().max().unwrap();
     assert!(largest + largest / 4 <= ELEMENT_BYTES, "{largest} bytes");

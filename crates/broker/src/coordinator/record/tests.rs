@@ -1,4 +1,7 @@
-use holdfast_kernel::group::{CommittedOffset, GroupValue, StoredMember};
+use holdfast_kernel::group::{
+    CommittedOffset, Current, GroupValue, MemberState, MemberValue, ModernKey, ModernValue,
+    Partitions, StoredMember, Subscription,
+};
 use holdfast_model::TopicId;
 use uuid::Uuid;
 
@@ -52,15 +55,86 @@ fn removed() -> Record {
     }
 }
 
+fn modern(key: ModernKey, value: Option<ModernValue>) -> Record {
+    let group = Arc::from("g");
+    Record::Modern { group, key, value }
+}
+
+fn partitions() -> Partitions {
+    let topic = |number| TopicId(Uuid::from_u128(number));
+    [(topic(7), [0, 3].into()), (topic(8), [1].into())].into()
+}
+
+/// A group of the consumer protocol.
+fn modern_records() -> Vec<Record> {
+    let member: Arc<str> = Arc::from("m");
+    let value = |instance: Option<&str>, regex: Option<&str>| MemberValue {
+        instance: instance.map(Arc::from),
+        rack: instance.map(|_| Arc::from("zone-a")),
+        client_id: Arc::from("client"),
+        client_host: Arc::from("/10.0.0.1"),
+        rebalance_timeout_ms: 300_000,
+        subscription: Subscription {
+            topics: Arc::from([Arc::from("orders"), Arc::from("payments")]),
+            regex: regex.map(Arc::from),
+        },
+        assignor: instance.map(|_| Arc::from("range")),
+    };
+    let group = |topics_hash| ModernValue::Group {
+        epoch: 9,
+        topics_hash,
+    };
+    let states = [
+        MemberState::Stable,
+        MemberState::Unrevoked,
+        MemberState::Unreleased,
+    ];
+    let current = |state| {
+        ModernValue::Current(Current {
+            epoch: 9,
+            previous_epoch: 8,
+            state,
+            assigned: partitions(),
+            revoking: Partitions::new(),
+        })
+    };
+    let key = ModernKey::Member(Arc::clone(&member));
+    let mut records = vec![
+        modern(ModernKey::Group, Some(group(0))),
+        modern(ModernKey::Group, Some(group(-5))),
+        modern(key.clone(), Some(ModernValue::Member(value(None, None)))),
+        modern(
+            key,
+            Some(ModernValue::Member(value(Some("static"), Some("a.*")))),
+        ),
+        modern(ModernKey::TargetEpoch, Some(ModernValue::TargetEpoch(9))),
+        modern(
+            ModernKey::Target(Arc::clone(&member)),
+            Some(ModernValue::Target(partitions())),
+        ),
+    ];
+    let at = |state| {
+        modern(
+            ModernKey::Current(Arc::clone(&member)),
+            Some(current(state)),
+        )
+    };
+    records.extend(states.map(at));
+    records
+}
+
 #[test]
 fn records_come_back_as_they_were() {
-    for record in [
+    let removed_member = modern(ModernKey::Member(Arc::from("m")), None);
+    let records = [
         offset(0, None),
         offset(9, None),
         offset(0, Some(5)),
         group(),
         removed(),
-    ] {
+        removed_member,
+    ];
+    for record in records.into_iter().chain(modern_records()) {
         let (key, value) = encode(&record).unwrap();
         assert_eq!(decode(Some(&key), value.as_deref()).unwrap(), record);
     }
@@ -79,14 +153,31 @@ fn an_offset_is_written_as_kafka_writes_it() {
     assert_eq!(value.unwrap(), expected);
 }
 
+/// Kafka's kind 8, version 0: epochs, state, what is assigned, what has to be given up.
+#[test]
+fn where_a_member_is_is_written_as_kafka_writes_it() {
+    let record = modern_records().pop().unwrap();
+    let (key, value) = encode(&record).unwrap();
+    assert_eq!(key, b"\x00\x08\x00\x01g\x00\x01m");
+    let mut expected = vec![0, 0, 0, 0, 0, 9, 0, 0, 0, 8, 2];
+    expected.push(3);
+    expected.extend(7_u128.to_be_bytes());
+    expected.extend([3, 0, 0, 0, 0, 0, 0, 0, 3, 0]);
+    expected.extend(8_u128.to_be_bytes());
+    expected.extend([2, 0, 0, 0, 1, 0]);
+    expected.extend([1, 0]);
+    assert_eq!(value.unwrap(), expected);
+}
+
 #[test]
 fn cut_anywhere_it_is_an_error_and_never_a_panic() {
-    for record in [
+    let records = [
         offset(0, None),
         offset(9, None),
         offset(0, Some(5)),
         group(),
-    ] {
+    ];
+    for record in records.into_iter().chain(modern_records()) {
         let (key, value) = encode(&record).unwrap();
         let value = value.unwrap();
         for end in 0..key.len() {
@@ -106,17 +197,26 @@ fn cut_anywhere_it_is_an_error_and_never_a_panic() {
 
 #[test]
 fn garbage_is_an_error_and_never_a_panic() {
-    let seeds: Vec<Vec<u8>> = [offset(9, None), group()]
-        .iter()
+    let records = [offset(9, None), group()];
+    let seeds: Vec<Vec<u8>> = records
+        .into_iter()
+        .chain(modern_records())
         .flat_map(|record| {
-            let (key, value) = encode(record).unwrap();
+            let (key, value) = encode(&record).unwrap();
             [key, value.unwrap()]
         })
         .collect();
     let key = encode(&group()).unwrap().0;
+    let parts: Vec<Vec<u8>> = modern_records()
+        .iter()
+        .map(|record| encode(record).unwrap().0)
+        .collect();
     crate::mutate::each(&seeds, 4_000, |bytes| {
         let _any = decode(Some(bytes), Some(bytes));
         let _any = decode(Some(&key), Some(bytes));
+        for key in &parts {
+            let _any = decode(Some(key), Some(bytes));
+        }
     });
 }
 

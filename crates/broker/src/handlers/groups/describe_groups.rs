@@ -19,7 +19,7 @@ const MISSING_FROM: i16 = 6;
 const OPERATIONS_FROM: i16 = 3;
 
 /// What everybody may do to a group, as Kafka's bits: read, delete, describe, and their settings.
-const OPERATIONS: i32 = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11);
+pub(super) const OPERATIONS: i32 = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11);
 
 /// Kafka's name for a group that is not there.
 const DEAD: &str = "Dead";
@@ -95,7 +95,7 @@ fn full(answer: DescribedGroup, group: &Described) -> DescribedGroup {
 
 #[cfg(test)]
 mod tests {
-    use holdfast_kernel::group::{DescribedMember, State};
+    use holdfast_kernel::group::{DescribedMember, GroupState};
     use holdfast_wire::{Api, response};
 
     use super::*;
@@ -111,7 +111,7 @@ mod tests {
             assignment: Arc::from([2]),
         };
         let group = Described {
-            state: State::Stable,
+            state: GroupState::Stable,
             protocol_type: Arc::from("consumer"),
             protocol: Some(Arc::from("range")),
             members: vec![member],

@@ -38,7 +38,7 @@ pub async fn handle(
     let member = shared(&request.member_id);
     let answer = match join(broker, context, version, request).await {
         Ok(Answer::Join(answer)) => answer,
-        Ok(Answer::Sync(_) | Answer::Done(_)) => {
+        Ok(Answer::Sync(_) | Answer::Done(_) | Answer::Heartbeat(_)) => {
             JoinAnswer::refused(ErrorCode::UnknownServerError, &member)
         }
         Err(code) => JoinAnswer::refused(code, &member),

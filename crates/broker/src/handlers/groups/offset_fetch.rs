@@ -34,6 +34,19 @@ type Asked = Option<Vec<(Arc<str>, Vec<i32>)>>;
 /// The partitions of a topic with what is committed.
 type Found = (Arc<str>, Vec<(i32, Option<CommittedOffset>)>);
 
+/// Who asks; somebody who is in no group has no name and no epoch.
+struct Member {
+    id: Arc<str>,
+    epoch: i32,
+}
+
+impl Member {
+    fn nobody() -> Self {
+        let id = Arc::from("");
+        Self { id, epoch: -1 }
+    }
+}
+
 /// Tells what is committed: below the high watermark of the group's partition.
 pub async fn handle(
     broker: &Arc<BrokerState>,
@@ -53,7 +66,14 @@ pub async fn handle(
         let topics = topics.map(|topic| (name_of(&topic.name), topic.partition_indexes.clone()));
         topics.collect()
     });
-    let found = fetch(broker, context, &request.group_id, asked.clone()).await;
+    let found = fetch(
+        broker,
+        context,
+        &request.group_id,
+        Member::nobody(),
+        asked.clone(),
+    )
+    .await;
     one(version, asked, found)
 }
 
@@ -113,7 +133,14 @@ async fn one_of_many(
         let topics = topics.map(|topic| (name_of(&topic.name), topic.partition_indexes.clone()));
         topics.collect()
     });
-    let (code, found) = match fetch(broker, context, &group.group_id, asked).await {
+    let member = Member {
+        id: group
+            .member_id
+            .as_ref()
+            .map_or_else(|| Arc::from(""), name_of),
+        epoch: group.member_epoch,
+    };
+    let (code, found) = match fetch(broker, context, &group.group_id, member, asked).await {
         Ok(found) => (ErrorCode::None, found),
         Err(code) => (code, Vec::new()),
     };
@@ -146,26 +173,30 @@ async fn fetch(
     broker: &Arc<BrokerState>,
     context: &RequestContext,
     group: &StrBytes,
+    member: Member,
     asked: Asked,
 ) -> Result<Vec<Found>, ErrorCode> {
     let desk = desk(broker, context, Operation::Describe, group)?;
     let group = shared(group);
     let found = desk
-        .look(move |turn| match asked {
-            Some(asked) => asked
-                .into_iter()
-                .map(|(topic, partitions)| {
-                    let value = |partition| {
-                        let value = turn.shard.offset(&group, &topic, partition);
-                        (partition, value.cloned())
-                    };
-                    let partitions = partitions.into_iter().map(value).collect();
-                    (topic, partitions)
-                })
-                .collect(),
-            None => everything(turn.shard, &group),
+        .look(move |turn| {
+            turn.shard.check_fetch(&group, &member.id, member.epoch)?;
+            Ok(match asked {
+                Some(asked) => asked
+                    .into_iter()
+                    .map(|(topic, partitions)| {
+                        let value = |partition| {
+                            let value = turn.shard.offset(&group, &topic, partition);
+                            (partition, value.cloned())
+                        };
+                        let partitions = partitions.into_iter().map(value).collect();
+                        (topic, partitions)
+                    })
+                    .collect(),
+                None => everything(turn.shard, &group),
+            })
         })
-        .await?;
+        .await??;
     Ok(without_former_topics(&broker.image(), found))
 }
 

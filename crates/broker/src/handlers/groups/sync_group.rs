@@ -23,7 +23,9 @@ pub async fn handle(
 ) -> SyncGroupResponse {
     let answer = match sync(broker, context, version, request).await {
         Ok(Answer::Sync(answer)) => answer,
-        Ok(Answer::Join(_) | Answer::Done(_)) => SyncAnswer::refused(ErrorCode::UnknownServerError),
+        Ok(Answer::Join(_) | Answer::Done(_) | Answer::Heartbeat(_)) => {
+            SyncAnswer::refused(ErrorCode::UnknownServerError)
+        }
         Err(code) => SyncAnswer::refused(code),
     };
     let response = SyncGroupResponse::default()

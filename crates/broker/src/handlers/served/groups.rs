@@ -171,7 +171,7 @@ async fn sync(broker: &mut OneBroker, version: i16, group: &str, member: &StrByt
     assert_eq!((answer.error_code, &*answer.assignment), (0, &b"all"[..]));
 }
 
-async fn commit_at(
+pub(super) async fn commit_at(
     broker: &mut OneBroker,
     version: i16,
     group: &str,

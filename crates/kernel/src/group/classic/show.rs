@@ -38,7 +38,7 @@ impl ClassicGroup {
             },
         });
         DescribedGroup {
-            state: self.state,
+            state: self.state.into(),
             protocol_type: self.protocol_type(),
             protocol: self.protocol.clone().filter(|_| settled),
             members: members.collect(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use holdfast_model::ErrorCode;
 
 use super::super::classic::{Now, Steps};
+use super::super::membership::Membership;
 use super::super::{
     Answer, CommitRequest, CommittedOffset, Effects, OffsetRow, OffsetTable, Planted, Record,
     Ticket,
@@ -48,12 +49,17 @@ impl Shard {
         }
         let most = self.options.max_offsets;
         let group = self.group_or_new(&request.group, now)?;
-        group.members.check_commit(
-            now,
-            &request.member,
-            request.instance.as_deref(),
-            request.generation,
-        )?;
+        match &mut group.members {
+            Membership::Classic(members) => members.check_commit(
+                now,
+                &request.member,
+                request.instance.as_deref(),
+                request.generation,
+            )?,
+            Membership::Modern(members) => {
+                members.check_offsets(&request.member, request.generation, true)?;
+            }
+        }
         let new = request.rows.iter().filter(|row| {
             group.offsets.get(&row.topic, row.partition).is_none()
                 && !group.offsets.is_unwritten(&row.topic, row.partition)
@@ -83,19 +89,25 @@ impl Shard {
                 value: row.value.clone(),
             })
             .collect();
-        if forget {
-            records.push(Record::Group {
-                group: Arc::clone(id),
-                value: None,
-            });
-        }
+        let planted = self.planted;
+        let mut keys = Vec::new();
         if let Some(group) = self.groups.get_mut(id) {
             for row in &rows {
                 group.offsets.begin(row);
             }
-            group.unstored += u32::from(forget);
+            if forget {
+                records.push(Record::Group {
+                    group: Arc::clone(id),
+                    value: None,
+                });
+                group.unstored += 1;
+                group.become_classic(now, planted);
+                let (gone, removals) = group.changes(id);
+                keys = gone;
+                records.extend(removals);
+            }
         }
-        let then = Then::Offsets { rows, forget };
+        let then = Then::Offsets { rows, forget, keys };
         self.write(id, now, ticket, records, then, effects);
     }
 

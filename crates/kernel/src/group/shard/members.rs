@@ -6,12 +6,17 @@ use holdfast_model::ErrorCode;
 
 use super::super::classic::{Now, Steps};
 use super::super::{
-    Answer, Effects, GroupId, JoinAnswer, JoinRequest, LeaveAnswer, LeavingMember, SyncAnswer,
-    SyncRequest, Ticket,
+    Answer, ClassicGroup, Effects, GroupId, JoinAnswer, JoinRequest, LeaveAnswer, LeavingMember,
+    SyncAnswer, SyncRequest, Ticket,
 };
 use super::Shard;
 
 impl Shard {
+    /// The members of a group of the classic protocol.
+    fn classic(&mut self, id: &GroupId) -> Option<&mut ClassicGroup> {
+        self.groups.get_mut(id)?.members.classic()
+    }
+
     /// A member joins. Answered with the ticket, at once or when the generation is complete.
     pub fn join(
         &mut self,
@@ -34,15 +39,21 @@ impl Shard {
         if !self.groups.contains_key(id) && request.member.is_some() {
             return refuse(ErrorCode::UnknownMemberId, effects);
         }
-        let options = self.options;
+        let (options, planted) = (self.options, self.planted);
         let group = match self.group_or_new(id, now) {
             Ok(group) => group,
             Err(code) => return refuse(code, effects),
         };
+        // A group of the consumer protocol that has no members becomes one of this one.
+        if group.members.is_unused() {
+            group.become_classic(now, planted);
+        }
+        let Some(members) = group.members.classic() else {
+            return refuse(ErrorCode::InconsistentGroupProtocol, effects);
+        };
         let mut steps = Steps::default();
-        group
-            .members
-            .join(now, ticket, request, &options, &mut steps);
+        members.join(now, ticket, request, &options, &mut steps);
+        self.flush(id, now, effects);
         self.after(id, now, steps, effects);
     }
 
@@ -55,13 +66,13 @@ impl Shard {
         request: SyncRequest,
         effects: &mut Effects,
     ) {
-        let Some(group) = self.groups.get_mut(id) else {
+        let Some(members) = self.classic(id) else {
             let answer = SyncAnswer::refused(ErrorCode::UnknownMemberId);
             effects.answers.push((ticket, Answer::Sync(answer)));
             return;
         };
         let mut steps = Steps::default();
-        group.members.sync(now, ticket, request, &mut steps);
+        members.sync(now, ticket, request, &mut steps);
         self.after(id, now, steps, effects);
     }
 
@@ -74,10 +85,10 @@ impl Shard {
         instance: Option<&str>,
         generation: i32,
     ) -> ErrorCode {
-        let Some(group) = self.groups.get_mut(id) else {
+        let Some(members) = self.classic(id) else {
             return ErrorCode::UnknownMemberId;
         };
-        let code = group.members.heartbeat(now, member, instance, generation);
+        let code = members.heartbeat(now, member, instance, generation);
         self.after(id, now, Steps::default(), &mut Effects::default());
         code
     }
@@ -90,14 +101,14 @@ impl Shard {
         leaving: &[LeavingMember],
         effects: &mut Effects,
     ) -> LeaveAnswer {
-        let Some(group) = self.groups.get_mut(id) else {
+        let Some(members) = self.classic(id) else {
             return LeaveAnswer {
                 code: ErrorCode::UnknownMemberId,
                 members: vec![ErrorCode::UnknownMemberId; leaving.len()],
             };
         };
         let mut steps = Steps::default();
-        let members = group.members.leave(now, leaving, &mut steps);
+        let members = members.leave(now, leaving, &mut steps);
         self.after(id, now, steps, effects);
         LeaveAnswer {
             code: ErrorCode::None,

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use holdfast_model::{ErrorCode, TopicId};
 
-use super::super::classic::{Now, State, Steps};
+use super::super::classic::{Now, Steps};
+use super::super::membership::Membership;
 use super::super::{
-    Answer, CONSUMER_PROTOCOL, CommittedOffset, Effects, GroupId, OffsetRow, Ticket,
+    Answer, CONSUMER_PROTOCOL, CommittedOffset, Effects, GroupId, GroupState, OffsetRow, Ticket,
 };
 use super::{Group, Shard};
 
@@ -16,7 +17,7 @@ impl Shard {
     pub fn delete(&mut self, now: Now, id: &GroupId, ticket: Ticket, effects: &mut Effects) {
         let code = match self.groups.get(id) {
             None => ErrorCode::GroupIdNotFound,
-            Some(group) if group.members.state() != State::Empty => ErrorCode::NonEmptyGroup,
+            Some(group) if group.members.state() != GroupState::Empty => ErrorCode::NonEmptyGroup,
             Some(_) => ErrorCode::None,
         };
         if code != ErrorCode::None {
@@ -34,7 +35,7 @@ impl Shard {
     pub fn may_delete_offsets(&self, id: &str) -> Result<(), ErrorCode> {
         let group = self.groups.get(id).ok_or(ErrorCode::GroupIdNotFound)?;
         let consumers = &*group.members.protocol_type() == CONSUMER_PROTOCOL;
-        if group.members.state() != State::Empty && !consumers {
+        if group.members.state() != GroupState::Empty && !consumers {
             return Err(ErrorCode::NonEmptyGroup);
         }
         Ok(())
@@ -79,6 +80,7 @@ impl Shard {
     ) {
         let retention = self.options.retention_ms;
         let mut ends: Vec<(GroupId, Vec<OffsetRow>, bool)> = Vec::new();
+        let mut unwritten: Vec<GroupId> = Vec::new();
         let mut left = most;
         for (id, group) in &self.groups {
             if left == 0 {
@@ -97,15 +99,19 @@ impl Shard {
                 .collect();
             left -= rows.len();
             let last = rows.len() == group.offsets.len() && group.offsets.is_settled();
-            let forget =
-                last && group.unstored == 0 && group.stored.is_some() && group.members.is_unused();
+            let forget = last && group.has_records() && group.members.is_unused();
             if !rows.is_empty() || forget {
                 ends.push((Arc::clone(id), rows, forget));
+            } else if group.keys.is_dirty() {
+                unwritten.push(Arc::clone(id));
             }
         }
         for (id, rows, forget) in ends {
             self.change(now, &id, None, rows, forget, effects);
             self.after(&id, now, Steps::default(), effects);
+        }
+        for id in unwritten {
+            self.flush(&id, now, effects);
         }
     }
 }
@@ -118,16 +124,27 @@ impl Group {
             None => now.wall_ms.saturating_sub(since) >= retention,
         };
         let kind = self.members.protocol_type();
-        match self.members.state() {
-            State::Empty if kind.is_empty() => over(value.committed_ms),
+        let state = self.members.state();
+        let Membership::Classic(classic) = &self.members else {
+            // Whether somebody reads it is asked last: that goes through all members.
+            return over(value.committed_ms) && !self.members.reads(topic);
+        };
+        match state {
+            GroupState::Empty if kind.is_empty() => over(value.committed_ms),
             // A group that has been empty for long.
-            State::Empty => over(self.members.changed_ms().max(value.committed_ms)),
-            State::Stable if &*kind == CONSUMER_PROTOCOL => {
-                // Whether somebody reads it is asked last: that goes through all members.
+            GroupState::Empty => over(classic.changed_ms().max(value.committed_ms)),
+            GroupState::Stable if &*kind == CONSUMER_PROTOCOL => {
                 over(value.committed_ms) && !self.members.reads(topic)
             }
-            State::Stable | State::PreparingRebalance | State::CompletingRebalance => false,
+            _ => false,
         }
+    }
+
+    /// Whether the log says anything of its members, and nothing of that is about to change.
+    fn has_records(&self) -> bool {
+        let classic = self.stored.is_some() && self.unstored == 0;
+        let modern = self.keys.present().next().is_some() && self.keys.is_settled();
+        (classic || modern) && self.unstored == 0
     }
 }
 

@@ -8,22 +8,34 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::super::{GroupId, Planted, Record};
+use super::super::{GroupId, ModernKey, Planted, Record};
 use super::{Group, Shard};
 
 /// Where the next page begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
     group: Option<GroupId>,
-    /// The first offset of that group; none for its members.
-    offset: Option<(Arc<str>, i32)>,
+    /// The first record of that group.
+    place: Place,
+}
+
+/// A record of a group; they are written in this order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// Its members, if they are of the classic protocol.
+    #[default]
+    Members,
+    /// A part of it, if they are of the consumer protocol.
+    Modern(ModernKey),
+    /// An offset.
+    Offset(Arc<str>, i32),
 }
 
 impl Cursor {
-    fn at(group: &GroupId, offset: Option<(Arc<str>, i32)>) -> Self {
+    fn at(group: &GroupId, place: Place) -> Self {
         Self {
             group: Some(Arc::clone(group)),
-            offset,
+            place,
         }
     }
 }
@@ -38,10 +50,10 @@ impl Shard {
         let mut records = Vec::new();
         for (id, group) in self.groups.range::<GroupId, _>((start, Bound::Unbounded)) {
             let resumed = from.group.as_ref() == Some(id);
-            let after = from.offset.as_ref().filter(|_| resumed);
-            for (key, record) in self.rows(id, group, after) {
+            let from = Some(&from.place).filter(|_| resumed);
+            for (place, record) in self.rows(id, group, from) {
                 if records.len() >= most.max(1) {
-                    return (records, Some(key));
+                    return (records, Some(Cursor::at(id, place)));
                 }
                 records.push(record);
             }
@@ -49,30 +61,41 @@ impl Shard {
         (records, None)
     }
 
-    /// The records of a group, each with the cursor that begins at it.
+    /// The records of a group from a place on, each with its place.
     fn rows<'a>(
         &self,
         id: &'a GroupId,
         group: &'a Group,
-        from: Option<&'a (Arc<str>, i32)>,
-    ) -> impl Iterator<Item = (Cursor, Record)> + 'a {
+        from: Option<&'a Place>,
+    ) -> impl Iterator<Item = (Place, Record)> + 'a {
         let careless = self.planted == Planted::RewriteOverPending;
         let settled = group.unstored == 0 || careless;
-        let stored = group.stored.as_ref().filter(|_| settled && from.is_none());
+        let stored = group.stored.as_ref().filter(|_| settled);
         let members = stored.map(|value| {
             let record = Record::Group {
                 group: Arc::clone(id),
                 value: Some(Arc::clone(value)),
             };
-            (Cursor::at(id, None), record)
+            (Place::Members, record)
+        });
+        let modern = group.members.modern();
+        let parts = group.keys.present().filter_map(move |key| {
+            let value = modern?.value(key)?;
+            if group.keys.is_unwritten(key) && !careless {
+                return None;
+            }
+            let record = Record::Modern {
+                group: Arc::clone(id),
+                key: key.clone(),
+                value: Some(value),
+            };
+            Some((Place::Modern(key.clone()), record))
         });
         let offsets = group
             .offsets
             .iter()
             .filter_map(move |(topic, partition, value)| {
-                let before =
-                    from.is_some_and(|(first, index)| (topic, partition) < (first, *index));
-                if before || (group.offsets.is_unwritten(topic, partition) && !careless) {
+                if group.offsets.is_unwritten(topic, partition) && !careless {
                     return None;
                 }
                 let record = Record::Offset {
@@ -81,8 +104,9 @@ impl Shard {
                     partition,
                     value: Some(value.clone()),
                 };
-                Some((Cursor::at(id, Some((Arc::clone(topic), partition))), record))
+                Some((Place::Offset(Arc::clone(topic), partition), record))
             });
-        members.into_iter().chain(offsets)
+        let all = members.into_iter().chain(parts).chain(offsets);
+        all.filter(move |(place, _)| from.is_none_or(|from| place >= from))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::membership::Membership;
 use super::super::{DescribedGroup, ListedGroup};
 use super::Shard;
 
@@ -14,12 +15,17 @@ impl Shard {
                 group: Arc::clone(id),
                 protocol_type: group.members.protocol_type(),
                 state: group.members.state(),
+                is_modern: group.members.modern().is_some(),
             })
             .collect()
     }
 
-    /// A group in full.
+    /// A group of the classic protocol in full.
     pub fn describe(&self, id: &str) -> Option<DescribedGroup> {
-        self.groups.get(id).map(|group| group.members.describe())
+        let group = self.groups.get(id)?;
+        match &group.members {
+            Membership::Classic(members) => Some(members.describe()),
+            Membership::Modern(_) => None,
+        }
     }
 }

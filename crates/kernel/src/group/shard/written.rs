@@ -6,7 +6,7 @@ use holdfast_model::{ErrorCode, invariant};
 
 use super::super::classic::{Now, Steps};
 use super::super::{Answer, Effects, GroupId, GroupValue, WriteId};
-use super::{Members, Pending, Shard, Then, refusal};
+use super::{Members, Pending, Shard, Then, refusal, refuse_told};
 
 impl Shard {
     /// Every write up to this one is committed: below the high watermark.
@@ -36,16 +36,25 @@ impl Shard {
             let answer = refusal(&pending.then, code);
             effects.answers.push((ticket, answer));
         }
+        refuse_told(
+            std::mem::take(&mut pending.told),
+            code,
+            &mut effects.answers,
+        );
         let mut steps = Steps::default();
-        if let Some(group) = self.groups.get_mut(&id)
-            && let Then::Members {
-                what: Members::Assignment(generation),
-                ..
-            } = pending.then
-        {
-            group
-                .members
-                .assignment_refused(now, generation, code, &mut steps);
+        if let Some(group) = self.groups.get_mut(&id) {
+            match pending.then {
+                Then::Members {
+                    what: Members::Assignment(generation),
+                    ..
+                } => {
+                    if let Some(classic) = group.members.classic() {
+                        classic.assignment_refused(now, generation, code, &mut steps);
+                    }
+                }
+                Then::Modern { keys, .. } | Then::Offsets { keys, .. } => group.keys.refused(keys),
+                Then::Members { .. } => {}
+            }
         }
         self.after(&id, now, steps, effects);
     }
@@ -59,10 +68,15 @@ impl Shard {
             return;
         };
         match &pending.then {
-            Then::Offsets { rows, forget } => {
+            Then::Offsets { rows, forget, keys } => {
                 for row in rows {
                     group.offsets.end(row);
                 }
+                group.keys.end(keys);
+                group.unstored -= u32::from(*forget);
+            }
+            Then::Modern { keys, forget } => {
+                group.keys.end(keys);
                 group.unstored -= u32::from(*forget);
             }
             Then::Members { .. } => group.unstored -= 1,
@@ -73,12 +87,21 @@ impl Shard {
         let Pending {
             group: id,
             ticket,
+            told,
             then,
             ..
         } = pending;
         let mut steps = Steps::default();
         match then {
-            Then::Offsets { rows, forget } => {
+            Then::Modern { forget, .. } => {
+                if forget && let Some(group) = self.groups.get_mut(&id) {
+                    group.stored = None;
+                }
+                for (ticket, answer) in told {
+                    effects.answers.push((ticket, Answer::Heartbeat(answer)));
+                }
+            }
+            Then::Offsets { rows, forget, .. } => {
                 self.apply_rows(&id, now, &rows);
                 if forget && let Some(group) = self.groups.get_mut(&id) {
                     group.stored = None;
@@ -110,8 +133,10 @@ impl Shard {
             return;
         };
         group.stored = Some(value);
-        if let Members::Assignment(generation) = what {
-            group.members.assignment_written(now, *generation, steps);
+        if let Members::Assignment(generation) = what
+            && let Some(classic) = group.members.classic()
+        {
+            classic.assignment_written(now, *generation, steps);
         }
     }
 }

@@ -3,10 +3,10 @@ use std::time::Duration;
 
 use holdfast_model::ErrorCode;
 
-use super::super::{Answer, State};
+use super::super::{Answer, GroupState};
 use super::rig::{REBALANCE, Rig, SESSION, protocol, row, text};
 
-fn state(rig: &Rig) -> State {
+fn state(rig: &Rig) -> GroupState {
     rig.shard.describe("g").expect("the group").state
 }
 
@@ -28,7 +28,7 @@ fn members_that_come_together_share_the_first_generation() {
         let told = if *id == leader { 2 } else { 0 };
         assert_eq!(answer.members.len(), told, "only the leader is told of all");
     }
-    assert_eq!(state(&rig), State::CompletingRebalance);
+    assert_eq!(state(&rig), GroupState::CompletingRebalance);
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn nobody_has_an_assignment_before_it_is_committed() {
     assert_eq!(rig.done(early), Some(ErrorCode::RebalanceInProgress));
     rig.commit_log();
     assert_eq!(&*rig.synced(sync).assignment, b"all");
-    assert_eq!(state(&rig), State::Stable);
+    assert_eq!(state(&rig), GroupState::Stable);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn who_is_silent_is_removed_and_who_does_not_join_again_too() {
         left = left.saturating_sub(SESSION / 2);
     }
     assert_eq!(rig.heartbeat(&leader, 1), ErrorCode::UnknownMemberId);
-    assert_eq!(state(&rig), State::Empty);
+    assert_eq!(state(&rig), GroupState::Empty);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_retry_gets_the_answer_that_was_lost() {
     // The leader joins again to have the work divided anew.
     let request = rig.request(Some(&leader));
     rig.join(request);
-    assert_eq!(state(&rig), State::PreparingRebalance);
+    assert_eq!(state(&rig), GroupState::PreparingRebalance);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn nonsense_gets_kafkas_codes_and_changes_nothing() {
     assert_eq!(rig.heartbeat("nobody", 1), ErrorCode::UnknownMemberId);
     assert_eq!(rig.leave(&[&text("nobody")]), [ErrorCode::UnknownMemberId]);
     assert_eq!(rig.heartbeat(&leader, 1), ErrorCode::None);
-    assert_eq!(state(&rig), State::Stable);
+    assert_eq!(state(&rig), GroupState::Stable);
 }
 
 #[test]
@@ -194,9 +194,9 @@ fn the_last_one_to_leave_is_written() {
         rig.leave(&[&leader, &other]),
         [ErrorCode::None, ErrorCode::None]
     );
-    assert_eq!(state(&rig), State::Empty);
+    assert_eq!(state(&rig), GroupState::Empty);
     rig.fail_over();
-    assert_eq!(state(&rig), State::Empty);
+    assert_eq!(state(&rig), GroupState::Empty);
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn an_assignment_that_is_refused_makes_a_rebalance() {
         }),
         Some(code)
     );
-    assert_eq!(state(&rig), State::PreparingRebalance);
+    assert_eq!(state(&rig), GroupState::PreparingRebalance);
     assert_eq!(rig.heartbeat(&id, 1), ErrorCode::RebalanceInProgress);
 }
 

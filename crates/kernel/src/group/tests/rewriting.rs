@@ -2,7 +2,7 @@ use super::super::{Cursor, GroupOptions, Loader, Planted, Record};
 use super::rig::{Rig, row};
 
 /// Rewrites the log, `most` records a page; before each page but the first, something happens.
-fn rewrite(rig: &mut Rig, most: usize, mut meanwhile: impl FnMut(&mut Rig)) {
+pub(super) fn rewrite(rig: &mut Rig, most: usize, mut meanwhile: impl FnMut(&mut Rig)) {
     let start = rig.log.len();
     let mut cursor = Cursor::default();
     loop {

@@ -82,11 +82,38 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "group.max.size",
         "groups.max_size",
-        |c, v| {
-            // Kafka's own default stands for no bound.
-            let bound = if v == "2147483647" { "100000" } else { v };
-            set(&mut c.groups.max_size, bound, &(1..=100_000))
-        },
+        |c, v| set(&mut c.groups.max_size, bounded(v), &(1..=100_000)),
         "Most members of a group (Kafka's default: no bound; here at most 100,000)",
     ),
+    key(
+        "group.consumer.session.timeout.ms",
+        "groups.consumer_session_timeout_ms",
+        |c, v| set(&mut c.groups.consumer_session_timeout_ms, v, &(1..=HOUR_MS)),
+        "How long a member of the consumer protocol may be silent",
+    ),
+    key(
+        "group.consumer.heartbeat.interval.ms",
+        "groups.consumer_heartbeat_interval_ms",
+        |c, v| {
+            let interval = &mut c.groups.consumer_heartbeat_interval_ms;
+            set(interval, v, &(1..=HOUR_MS))
+        },
+        "How often a member of the consumer protocol is asked to say that it lives",
+    ),
+    key(
+        "group.consumer.max.size",
+        "groups.consumer_max_size",
+        |c, v| set(&mut c.groups.consumer_max_size, bounded(v), &(1..=100_000)),
+        "Most members of a group of the consumer protocol (Kafka's default: no bound; here at most \
+         100,000)",
+    ),
 ];
+
+/// Kafka's own default stands for no bound.
+fn bounded(value: &str) -> &str {
+    if value == "2147483647" {
+        "100000"
+    } else {
+        value
+    }
+}

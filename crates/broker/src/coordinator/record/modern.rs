@@ -1,0 +1,214 @@
+//! Groups of the consumer protocol: Kafka's records of kind 3 and 5 to 8.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use holdfast_kernel::group::{
+    Current, GroupId, MemberState, MemberValue, ModernKey, ModernValue, Partitions, Subscription,
+};
+use holdfast_model::TopicId;
+use holdfast_wire::cursor::Cursor;
+use uuid::Uuid;
+
+use super::Error;
+use super::compact;
+use super::fields::{put_i16, put_text, text};
+
+const GROUP: i16 = 3;
+const MEMBER: i16 = 5;
+const TARGET_EPOCH: i16 = 6;
+const TARGET: i16 = 7;
+const CURRENT: i16 = 8;
+
+const WHAT: &str = "a group of the consumer protocol";
+
+/// The only version of every one of these values.
+const VERSION: i16 = 0;
+
+/// The tag of the hash of a group's topics.
+const HASH: u32 = 0;
+
+pub(super) fn put_key(out: &mut Vec<u8>, group: &str, key: &ModernKey) -> Result<(), Error> {
+    let (kind, member) = match key {
+        ModernKey::Group => (GROUP, None),
+        ModernKey::Member(id) => (MEMBER, Some(id)),
+        ModernKey::TargetEpoch => (TARGET_EPOCH, None),
+        ModernKey::Target(id) => (TARGET, Some(id)),
+        ModernKey::Current(id) => (CURRENT, Some(id)),
+    };
+    put_i16(out, kind);
+    put_text(out, group)?;
+    member.map_or(Ok(()), |id| put_text(out, id))
+}
+
+/// The rest of a key of a kind; none if the kind is not one of these.
+pub(super) fn key(
+    kind: i16,
+    cursor: &mut Cursor<'_>,
+) -> Option<Result<(GroupId, ModernKey), Error>> {
+    if !matches!(kind, GROUP | MEMBER..=CURRENT) {
+        return None;
+    }
+    let mut read = || -> Option<(GroupId, ModernKey)> {
+        let group = text(cursor)?;
+        let key = match kind {
+            GROUP => ModernKey::Group,
+            TARGET_EPOCH => ModernKey::TargetEpoch,
+            MEMBER => ModernKey::Member(text(cursor)?),
+            TARGET => ModernKey::Target(text(cursor)?),
+            _ => ModernKey::Current(text(cursor)?),
+        };
+        Some((group, key))
+    };
+    Some(read().ok_or(Error::Key))
+}
+
+pub(super) fn encode(value: &ModernValue) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    put_i16(&mut out, VERSION);
+    match value {
+        ModernValue::Group { epoch, topics_hash } => {
+            out.extend(epoch.to_be_bytes());
+            if *topics_hash == 0 {
+                compact::put_no_tags(&mut out);
+            } else {
+                compact::put_varint(&mut out, 1);
+                compact::put_varint(&mut out, HASH);
+                compact::put_varint(&mut out, 8);
+                out.extend(topics_hash.to_be_bytes());
+            }
+            return Ok(out);
+        }
+        ModernValue::Member(member) => put_member(&mut out, member)?,
+        ModernValue::TargetEpoch(epoch) => out.extend(epoch.to_be_bytes()),
+        ModernValue::Target(partitions) => put_partitions(&mut out, partitions)?,
+        ModernValue::Current(current) => {
+            out.extend(current.epoch.to_be_bytes());
+            out.extend(current.previous_epoch.to_be_bytes());
+            out.push(match current.state {
+                MemberState::Stable => 0,
+                MemberState::Unrevoked => 1,
+                MemberState::Unreleased => 2,
+            });
+            put_partitions(&mut out, &current.assigned)?;
+            put_partitions(&mut out, &current.revoking)?;
+        }
+    }
+    compact::put_no_tags(&mut out);
+    Ok(out)
+}
+
+fn put_member(out: &mut Vec<u8>, member: &MemberValue) -> Result<(), Error> {
+    compact::put_optional(out, member.instance.as_deref())?;
+    compact::put_optional(out, member.rack.as_deref())?;
+    compact::put_text(out, &member.client_id)?;
+    compact::put_text(out, &member.client_host)?;
+    compact::put_count(out, member.subscription.topics.len())?;
+    for topic in &*member.subscription.topics {
+        compact::put_text(out, topic)?;
+    }
+    compact::put_optional(out, member.subscription.regex.as_deref())?;
+    out.extend(member.rebalance_timeout_ms.to_be_bytes());
+    compact::put_optional(out, member.assignor.as_deref())
+}
+
+fn put_partitions(out: &mut Vec<u8>, partitions: &Partitions) -> Result<(), Error> {
+    compact::put_count(out, partitions.len())?;
+    for (topic, set) in partitions {
+        out.extend(topic.0.as_bytes());
+        compact::put_count(out, set.len())?;
+        for partition in set {
+            out.extend(partition.to_be_bytes());
+        }
+        compact::put_no_tags(out);
+    }
+    Ok(())
+}
+
+pub(super) fn decode(key: &ModernKey, bytes: &[u8]) -> Result<ModernValue, Error> {
+    let mut cursor = Cursor::new(bytes);
+    let version = cursor.i16().ok_or(Error::Value(WHAT))?;
+    if version != VERSION {
+        let what = WHAT;
+        return Err(Error::Version { what, version });
+    }
+    whole(key, &mut cursor).ok_or(Error::Value(WHAT))
+}
+
+/// The fields of the version, and those that came later.
+fn whole(key: &ModernKey, cursor: &mut Cursor<'_>) -> Option<ModernValue> {
+    let value = body(key, cursor)?;
+    let later = compact::tags(cursor)?;
+    let ModernValue::Group { epoch, .. } = value else {
+        return Some(value);
+    };
+    let hash = later.into_iter().find(|(tag, _)| *tag == HASH);
+    let hash = hash.and_then(|(_, bytes)| bytes.try_into().ok());
+    Some(ModernValue::Group {
+        epoch,
+        topics_hash: hash.map_or(0, i64::from_be_bytes),
+    })
+}
+
+fn body(key: &ModernKey, cursor: &mut Cursor<'_>) -> Option<ModernValue> {
+    Some(match key {
+        ModernKey::Group => ModernValue::Group {
+            epoch: cursor.i32()?,
+            topics_hash: 0,
+        },
+        ModernKey::Member(_) => ModernValue::Member(member(cursor)?),
+        ModernKey::TargetEpoch => ModernValue::TargetEpoch(cursor.i32()?),
+        ModernKey::Target(_) => ModernValue::Target(partitions(cursor)?),
+        ModernKey::Current(_) => {
+            let (epoch, previous_epoch) = (cursor.i32()?, cursor.i32()?);
+            let state = match cursor.i8()? {
+                0 => MemberState::Stable,
+                1 => MemberState::Unrevoked,
+                2 => MemberState::Unreleased,
+                _ => return None,
+            };
+            ModernValue::Current(Current {
+                epoch,
+                previous_epoch,
+                state,
+                assigned: partitions(cursor)?,
+                revoking: partitions(cursor)?,
+            })
+        }
+    })
+}
+
+fn member(cursor: &mut Cursor<'_>) -> Option<MemberValue> {
+    let instance = compact::optional(cursor).ok()?;
+    let rack = compact::optional(cursor).ok()?;
+    let client_id = compact::text(cursor)?;
+    let client_host = compact::text(cursor)?;
+    let count = compact::some(cursor)?;
+    let topics: Option<Vec<Arc<str>>> = (0..count).map(|_| compact::text(cursor)).collect();
+    let regex = compact::optional(cursor).ok()?;
+    Some(MemberValue {
+        instance,
+        rack,
+        client_id,
+        client_host,
+        subscription: Subscription {
+            topics: topics?.into(),
+            regex,
+        },
+        rebalance_timeout_ms: cursor.i32()?,
+        assignor: compact::optional(cursor).ok()?,
+    })
+}
+
+fn partitions(cursor: &mut Cursor<'_>) -> Option<Partitions> {
+    let count = compact::some(cursor)?;
+    let mut all = BTreeMap::new();
+    for _ in 0..count {
+        let topic = TopicId(Uuid::from_slice(cursor.take(16)?).ok()?);
+        let count = compact::some(cursor)?;
+        let set: Option<BTreeSet<i32>> = (0..count).map(|_| cursor.i32()).collect();
+        compact::tags(cursor)?;
+        all.insert(topic, set?);
+    }
+    Some(all)
+}

@@ -1,0 +1,263 @@
+//! A member says that it lives, and is told what to read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_model::ErrorCode;
+
+use super::super::{GroupOptions, MemberId, Now, Planted};
+use super::reconcile::reconcile;
+use super::request::Refusal;
+use super::topics::Resolver;
+use super::{
+    Current, HeartbeatAnswer, HeartbeatRequest, LEFT_FOR_A_WHILE, MemberState, MemberValue,
+    ModernGroup, ModernKey, Partitions, Subscription, Topics, epoch,
+};
+
+/// The topics are looked at so often at most, however often the cluster's metadata changes.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+impl ModernGroup {
+    /// A heartbeat of a member that stays.
+    pub(in super::super) fn heartbeat(
+        &mut self,
+        now: Now,
+        request: &HeartbeatRequest,
+        topics: &dyn Topics,
+        options: &GroupOptions,
+    ) -> Result<HeartbeatAnswer, Refusal> {
+        self.admit(request, options)?;
+        let id = &request.member;
+        let resubscribed = self.update(id, request);
+        let other_topics = self.look_at_topics(now, topics, resubscribed);
+        if (resubscribed || other_topics) && self.epoch == self.target_epoch {
+            self.bump();
+        }
+        if self.epoch > self.target_epoch {
+            self.compute_target(topics);
+        }
+        let told = self.reconcile(id, now, request);
+        self.restart_session(id, now, options.modern_session_timeout);
+        let current = self.members.get(id).map(|member| &member.current);
+        let current = current.cloned().unwrap_or_default();
+        // Whoever has not heard of its epoch has not heard what to read in it either.
+        let is_full = request.epoch != current.epoch
+            || (request.rebalance_timeout_ms.is_some()
+                && (request.topics.is_some() || request.regex.is_some())
+                && request.owned.is_some());
+        Ok(HeartbeatAnswer {
+            code: ErrorCode::None,
+            message: None,
+            member: Arc::clone(id),
+            epoch: current.epoch,
+            assignment: (is_full || told).then_some(current.assigned),
+        })
+    }
+
+    /// Lets a member in, or finds it, if it may speak.
+    fn admit(&mut self, request: &HeartbeatRequest, options: &GroupOptions) -> Result<(), Refusal> {
+        let id = &request.member;
+        let joins = request.epoch == 0;
+        let known = self.members.contains_key(id);
+        if let Some(instance) = &request.instance {
+            let holder = self.instances.get(instance).cloned();
+            match holder {
+                Some(holder) if joins => {
+                    if holder != *id {
+                        if known {
+                            return Err(unknown(id));
+                        }
+                        self.check_released(instance, &holder, id)?;
+                        self.replace(&holder, id);
+                        return Ok(());
+                    }
+                    // It is back under the same id.
+                    if self.is_away(id) {
+                        self.return_home(id);
+                        return Ok(());
+                    }
+                }
+                Some(_) | None if !joins => self.check_instance(instance, id)?,
+                Some(_) | None => {}
+            }
+        }
+        let owned = request.owned.as_ref();
+        match self.members.get(id) {
+            Some(member) => epoch::check(&member.current, request.epoch, owned),
+            None if !joins => Err(unknown(id)),
+            None if self.members.len() >= options.modern_max_size => {
+                let most = options.modern_max_size;
+                let message = format!(
+                    "The consumer group has reached its maximum capacity of {most} members."
+                );
+                Err(Refusal::new(ErrorCode::GroupMaxSizeReached, message))
+            }
+            None => {
+                let value = MemberValue {
+                    instance: request.instance.clone(),
+                    rack: None,
+                    client_id: Arc::clone(&request.client_id),
+                    client_host: Arc::clone(&request.client_host),
+                    rebalance_timeout_ms: 0,
+                    subscription: Subscription::default(),
+                    assignor: None,
+                };
+                self.insert(id, value);
+                self.dirty.insert(ModernKey::Current(Arc::clone(id)));
+                Ok(())
+            }
+        }
+    }
+
+    fn is_away(&self, id: &MemberId) -> bool {
+        let member = self.members.get(id);
+        member.is_some_and(|member| member.current.epoch == LEFT_FOR_A_WHILE)
+    }
+
+    /// A static member comes back under another id, to what it had.
+    fn replace(&mut self, holder: &MemberId, id: &MemberId) {
+        let Some(before) = self.take_out(holder) else {
+            return;
+        };
+        self.insert(id, before.value);
+        if let Some(member) = self.members.get_mut(id) {
+            member.target = before.target;
+        }
+        self.dirty.insert(ModernKey::Target(Arc::clone(id)));
+        self.put_current(id, back(before.current));
+    }
+
+    fn return_home(&mut self, id: &MemberId) {
+        if let Some(member) = self.members.get(id) {
+            let current = back(member.current.clone());
+            self.put_current(id, current);
+        }
+    }
+
+    /// What has changed of what a member says; whether it wants to read other topics.
+    fn update(&mut self, id: &MemberId, request: &HeartbeatRequest) -> bool {
+        let Some(member) = self.members.get_mut(id) else {
+            return false;
+        };
+        let mut value = member.value.clone();
+        value.client_id = Arc::clone(&request.client_id);
+        value.client_host = Arc::clone(&request.client_host);
+        if request.rack.is_some() {
+            value.rack.clone_from(&request.rack);
+        }
+        if let Some(timeout) = request.rebalance_timeout_ms {
+            value.rebalance_timeout_ms = timeout;
+        }
+        if request.assignor.is_some() {
+            value.assignor.clone_from(&request.assignor);
+        }
+        if let Some(names) = &request.topics {
+            let mut names = names.clone();
+            names.sort();
+            names.dedup();
+            value.subscription.topics = names.into();
+        }
+        if let Some(regex) = &request.regex {
+            value.subscription.regex = Some(regex)
+                .filter(|regex| !regex.is_empty())
+                .map(Arc::clone);
+        }
+        if value == member.value {
+            return false;
+        }
+        let resubscribed = value.subscription != member.value.subscription;
+        member.value = value;
+        self.dirty.insert(ModernKey::Member(Arc::clone(id)));
+        if resubscribed {
+            self.know_patterns();
+        }
+        resubscribed
+    }
+
+    /// A step of a member towards its target; whether what it is to read is another set now.
+    fn reconcile(&mut self, id: &MemberId, now: Now, request: &HeartbeatRequest) -> bool {
+        let Some(member) = self.members.get(id) else {
+            return false;
+        };
+        if member.current.has_arrived(self.target_epoch) {
+            return false;
+        }
+        let is_free = |topic, partition| {
+            let holder = self.holders.get(&(topic, partition));
+            let careless = self.planted == Planted::GivenBeforeGivenUp;
+            careless || holder.is_none_or(|holder| holder == id)
+        };
+        let nothing = Partitions::new();
+        let owned = match self.planted {
+            Planted::GivenUpUnasked => Some(&nothing),
+            _ => request.owned.as_ref(),
+        };
+        let next = reconcile(
+            &member.current,
+            &member.target,
+            self.target_epoch,
+            owned,
+            is_free,
+        );
+        let told = next.assigned != member.current.assigned;
+        let moved = next != member.current;
+        self.put_current(id, next);
+        if moved {
+            self.restart_patience(id, now);
+        }
+        told
+    }
+
+    /// Who has something to give up has so long for it.
+    pub(super) fn restart_patience(&mut self, id: &MemberId, now: Now) {
+        let deadline = self.members.get(id).and_then(|member| {
+            let timeout = member.value.rebalance_timeout_ms.max(0).unsigned_abs();
+            let timeout = Duration::from_millis(u64::from(timeout));
+            (member.current.state == MemberState::Unrevoked).then(|| now.monotonic.plus(timeout))
+        });
+        self.set_patience(id, deadline);
+    }
+
+    /// Whether the topics are others than those of the target. They are looked at if anything in the
+    /// cluster changed, though not all the time, and if the group wants to read others.
+    fn look_at_topics(&mut self, now: Now, topics: &dyn Topics, resubscribed: bool) -> bool {
+        let is_due = match self.topics_seen {
+            Some((version, at)) => {
+                version != topics.version() && now.monotonic.since(at) >= LOOK_EVERY
+            }
+            None => true,
+        };
+        let pending = self.epoch > self.target_epoch;
+        if !is_due && !resubscribed && !pending {
+            return false;
+        }
+        self.topics_seen = Some((topics.version(), now.monotonic));
+        let mut resolver = Resolver::new(topics, &self.patterns);
+        for member in self.members.values() {
+            resolver.topics_of(&member.value.subscription);
+        }
+        let changed = resolver.hash() != self.topics_hash;
+        if changed {
+            self.topics_hash = resolver.hash();
+            self.dirty.insert(ModernKey::Group);
+        }
+        changed
+    }
+}
+
+/// Where a static member is that was away: it has what it had, and knows nothing of it.
+fn back(current: Current) -> Current {
+    // It may hold what it is to have. What it had to give up, it did by leaving.
+    Current {
+        epoch: 0,
+        previous_epoch: 0,
+        state: MemberState::Unreleased,
+        assigned: current.assigned,
+        revoking: Partitions::new(),
+    }
+}
+
+fn unknown(id: &MemberId) -> Refusal {
+    let message = format!("Member {id} is not a member of the group.");
+    Refusal::new(ErrorCode::UnknownMemberId, message)
+}

@@ -1,0 +1,117 @@
+//! A group as records: which there are, and what they say.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::{MemberId, Now, Planted};
+use super::{Current, MemberValue, ModernGroup, Partitions};
+
+/// What a record of a group is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ModernKey {
+    /// The group's epoch.
+    Group,
+    /// A member.
+    Member(MemberId),
+    /// The epoch of the target.
+    TargetEpoch,
+    /// What a member is to have.
+    Target(MemberId),
+    /// Where a member is.
+    Current(MemberId),
+}
+
+impl ModernKey {
+    /// Every record of a member.
+    pub(super) fn of_member(id: &MemberId) -> [Self; 3] {
+        [
+            Self::Member(Arc::clone(id)),
+            Self::Target(Arc::clone(id)),
+            Self::Current(Arc::clone(id)),
+        ]
+    }
+}
+
+/// What a record of a group says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModernValue {
+    /// The group's epoch, and what its topics were.
+    Group {
+        /// The epoch.
+        epoch: i32,
+        /// What the topics were, hashed; zero in records of old.
+        topics_hash: i64,
+    },
+    /// A member.
+    Member(MemberValue),
+    /// The epoch of the target.
+    TargetEpoch(i32),
+    /// What a member is to have.
+    Target(Partitions),
+    /// Where a member is.
+    Current(Current),
+}
+
+impl ModernGroup {
+    /// What a record of this group is to say; none if there is to be none.
+    pub(in super::super) fn value(&self, key: &ModernKey) -> Option<ModernValue> {
+        let member = |id: &MemberId| self.members.get(id);
+        match key {
+            ModernKey::Group => Some(ModernValue::Group {
+                epoch: self.epoch,
+                topics_hash: self.topics_hash,
+            }),
+            ModernKey::TargetEpoch => Some(ModernValue::TargetEpoch(self.target_epoch)),
+            ModernKey::Member(id) => member(id).map(|one| ModernValue::Member(one.value.clone())),
+            ModernKey::Target(id) => member(id).map(|one| ModernValue::Target(one.target.clone())),
+            ModernKey::Current(id) => {
+                member(id).map(|one| ModernValue::Current(one.current.clone()))
+            }
+        }
+    }
+
+    /// A group as its records left it; none without the record of the group itself. Members'
+    /// sessions begin anew: they did not know that their coordinator was away.
+    pub(in super::super) fn of_stored(
+        records: &BTreeMap<ModernKey, ModernValue>,
+        now: Now,
+        session: Duration,
+        planted: Planted,
+    ) -> Option<Self> {
+        let Some(ModernValue::Group { epoch, topics_hash }) = records.get(&ModernKey::Group) else {
+            return None;
+        };
+        let mut group = Self::new(planted);
+        group.epoch = *epoch;
+        group.topics_hash = *topics_hash;
+        if let Some(ModernValue::TargetEpoch(epoch)) = records.get(&ModernKey::TargetEpoch) {
+            group.target_epoch = *epoch;
+        }
+        for (key, value) in records {
+            if let (ModernKey::Member(id), ModernValue::Member(value)) = (key, value) {
+                group.insert(id, value.clone());
+            }
+        }
+        for (key, value) in records {
+            match (key, value) {
+                (ModernKey::Target(id), ModernValue::Target(target)) => {
+                    if let Some(member) = group.members.get_mut(id) {
+                        member.target.clone_from(target);
+                    }
+                }
+                (ModernKey::Current(id), ModernValue::Current(current)) => {
+                    group.put_current(id, current.clone());
+                }
+                _ => {}
+            }
+        }
+        let members: Vec<MemberId> = group.members.keys().cloned().collect();
+        for id in &members {
+            group.restart_session(id, now, session);
+            group.restart_patience(id, now);
+        }
+        group.dirty.clear();
+        Some(group)
+    }
+}

@@ -1,0 +1,197 @@
+//! Groups of the consumer protocol: ConsumerGroupHeartbeat.
+
+use std::sync::Arc;
+
+use holdfast_model::ErrorCode;
+
+use super::super::classic::Now;
+use super::super::membership::Membership;
+use super::super::modern::{ModernGroup, Refusal};
+use super::super::{
+    Answer, Effects, GroupId, HeartbeatAnswer, HeartbeatRequest, ModernDescription, Planted,
+    Record, Ticket, Topics,
+};
+use super::{Group, Shard, Then};
+
+/// A heartbeat's answer that waits for a write.
+pub(super) type Told = (Ticket, HeartbeatAnswer);
+
+impl Shard {
+    /// A member of the consumer protocol joins, lives or leaves. Answered with the ticket, once all
+    /// that the answer says is committed.
+    pub fn consumer_heartbeat(
+        &mut self,
+        now: Now,
+        id: &GroupId,
+        ticket: Ticket,
+        request: &HeartbeatRequest,
+        topics: &dyn Topics,
+        effects: &mut Effects,
+    ) {
+        match self.beat(now, id, request, topics) {
+            Err(refusal) => {
+                let answer = HeartbeatAnswer::refused(&refusal);
+                effects.answers.push((ticket, Answer::Heartbeat(answer)));
+            }
+            Ok(answer) => {
+                self.flush(id, now, effects);
+                self.tell(now, id, (ticket, answer), effects);
+            }
+        }
+        self.after(id, now, super::Steps::default(), effects);
+    }
+
+    fn beat(
+        &mut self,
+        now: Now,
+        id: &GroupId,
+        request: &HeartbeatRequest,
+        topics: &dyn Topics,
+    ) -> Result<HeartbeatAnswer, Refusal> {
+        request.check()?;
+        let options = self.options;
+        let group = if request.epoch == 0 {
+            self.modern_or_new(id, now)?
+        } else {
+            let group = self.groups.get_mut(id);
+            group
+                .and_then(|group| group.members.modern_mut())
+                .ok_or_else(|| not_found(id))?
+        };
+        if request.epoch < 0 {
+            group.leave(request)
+        } else {
+            group.heartbeat(now, request, topics, &options)
+        }
+    }
+
+    /// The group of the consumer protocol with a name. One of the other protocol that has no members
+    /// becomes one.
+    fn modern_or_new(&mut self, id: &GroupId, now: Now) -> Result<&mut ModernGroup, Refusal> {
+        let planted = self.planted;
+        let group = self.group_or_new(id, now).map_err(|code| {
+            Refusal::new(code, "This coordinator has as many groups as it can have.")
+        })?;
+        if group.members.classic().is_some() {
+            if !group.members.is_unused() {
+                return Err(not_found(id));
+            }
+            group.members = Membership::Modern(ModernGroup::new(planted));
+        }
+        group.members.modern_mut().ok_or_else(|| not_found(id))
+    }
+
+    /// Writes what has changed of a group.
+    pub(super) fn flush(&mut self, id: &GroupId, now: Now, effects: &mut Effects) {
+        let Some(group) = self.groups.get_mut(id) else {
+            return;
+        };
+        let (keys, mut records) = group.changes(id);
+        if keys.is_empty() {
+            return;
+        }
+        // The members of the other protocol are gone from the log at the same moment.
+        let forget = group.members.modern().is_some() && group.leaves_classic();
+        if forget {
+            group.unstored += 1;
+            records.push(Record::Group {
+                group: Arc::clone(id),
+                value: None,
+            });
+        }
+        let then = Then::Modern { keys, forget };
+        let write = self.write(id, now, None, records, then, effects);
+        if let Some(group) = self.groups.get_mut(id) {
+            group.last_write = write;
+        }
+    }
+
+    /// Answers once what is under way of the group is committed.
+    fn tell(&mut self, now: Now, id: &GroupId, told: Told, effects: &mut Effects) {
+        let write = self.groups.get(id).map(|group| group.last_write);
+        let careless = self.planted == Planted::AssignmentBeforeWritten;
+        let write = write.filter(|_| !careless).unwrap_or_default();
+        let Some(pending) = self.pending.get_mut(&write) else {
+            let (ticket, answer) = told;
+            effects.answers.push((ticket, Answer::Heartbeat(answer)));
+            return;
+        };
+        pending.told.push(told);
+        if pending.patience.is_none() {
+            let deadline = now.monotonic.plus(self.options.commit_timeout);
+            pending.patience = Some(deadline);
+            self.patience.insert((deadline, write));
+        }
+    }
+
+    /// Whether a member may ask for offsets, or somebody who is none (-1).
+    ///
+    /// # Errors
+    /// It is no member, or of another epoch.
+    pub fn check_fetch(&self, id: &str, member: &str, epoch: i32) -> Result<(), ErrorCode> {
+        if member.is_empty() && epoch < 0 {
+            return Ok(());
+        }
+        let group = self.groups.get(id).ok_or(ErrorCode::GroupIdNotFound)?;
+        group
+            .members
+            .modern()
+            .map_or(Ok(()), |group| group.check_offsets(member, epoch, false))
+    }
+
+    /// A group of the consumer protocol in full.
+    pub fn describe_modern(&self, id: &str) -> Option<ModernDescription> {
+        let group = self.groups.get(id)?.members.modern()?;
+        Some(group.describe())
+    }
+
+    /// How far members are, in their order.
+    #[cfg(test)]
+    pub(in super::super) fn member_states(&self, id: &str) -> Vec<super::super::MemberState> {
+        let group = self.groups.get(id).and_then(|group| group.members.modern());
+        group.map_or_else(Vec::new, ModernGroup::member_states)
+    }
+
+    /// Whether changes wait that could not be written.
+    pub(in super::super) fn has_unwritten_changes(&self) -> bool {
+        self.groups.values().any(|group| group.keys.is_dirty())
+    }
+}
+
+impl Group {
+    /// The records of what has changed.
+    pub(super) fn changes(&mut self, id: &GroupId) -> (Vec<super::ModernKey>, Vec<Record>) {
+        if let Some(modern) = self.members.modern_mut() {
+            let dirty = modern.take_dirty();
+            self.keys.mark(dirty);
+        }
+        self.keys.begin(id, self.members.modern())
+    }
+
+    /// The group is of the other protocol, or of none, from now on.
+    pub(super) fn become_classic(&mut self, now: Now, planted: Planted) {
+        if self.members.modern().is_some() {
+            self.keys.mark_all();
+            self.members = Membership::Classic(super::ClassicGroup::new(now.wall_ms, planted));
+        }
+    }
+
+    /// Whether the log says, or will say, anything of members of the other protocol.
+    fn leaves_classic(&self) -> bool {
+        self.stored.is_some() || self.unstored > 0
+    }
+}
+
+/// Answers to heartbeats whose write came to nothing.
+pub(super) fn refuse_told(told: Vec<Told>, code: ErrorCode, effects: &mut Vec<(Ticket, Answer)>) {
+    let refusal = Refusal::new(code, "The group's state could not be written.");
+    for (ticket, _answer) in told {
+        let answer = HeartbeatAnswer::refused(&refusal);
+        effects.push((ticket, Answer::Heartbeat(answer)));
+    }
+}
+
+fn not_found(id: &str) -> Refusal {
+    let message = format!("Group {id} is not a consumer group.");
+    Refusal::new(ErrorCode::GroupIdNotFound, message)
+}

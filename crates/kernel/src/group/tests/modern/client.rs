@@ -1,0 +1,150 @@
+//! Clients of the consumer protocol, and topics, for tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use holdfast_model::{ErrorCode, TopicId};
+use uuid::Uuid;
+
+use super::super::super::{
+    Answer, Effects, GroupState, HeartbeatAnswer, HeartbeatRequest, Partitions, Ticket, Topics,
+};
+use super::super::rig::{Rig, text};
+
+pub(super) const ORDERS: TopicId = TopicId(Uuid::from_u128(7));
+
+/// Topics by hand.
+pub(super) struct Cluster {
+    version: u64,
+    topics: BTreeMap<String, (TopicId, i32)>,
+}
+
+impl Cluster {
+    pub(super) fn new(partitions: i32) -> Self {
+        let topics = BTreeMap::from([("orders".to_owned(), (ORDERS, partitions))]);
+        let version = 1;
+        Self { version, topics }
+    }
+
+    pub(super) fn put(&mut self, name: &str, id: u128, partitions: i32) {
+        let id = TopicId(Uuid::from_u128(id));
+        self.topics.insert(name.to_owned(), (id, partitions));
+        self.version += 1;
+    }
+}
+
+impl Topics for Cluster {
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn find(&self, name: &str) -> Option<(TopicId, i32)> {
+        self.topics.get(name).copied()
+    }
+
+    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        Box::new(self.topics.keys().map(String::as_str))
+    }
+}
+
+/// A client of the consumer protocol that does as it is told.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    pub(super) id: Arc<str>,
+    pub(super) instance: Option<Arc<str>>,
+    pub(super) epoch: i32,
+    pub(super) owned: BTreeSet<i32>,
+    pub(super) regex: Option<Arc<str>>,
+}
+
+pub(super) fn client(id: &str) -> Client {
+    Client {
+        id: text(id),
+        instance: None,
+        epoch: 0,
+        owned: BTreeSet::new(),
+        regex: None,
+    }
+}
+
+pub(super) fn partitions(set: &BTreeSet<i32>) -> Partitions {
+    if set.is_empty() {
+        return Partitions::new();
+    }
+    Partitions::from([(ORDERS, set.clone())])
+}
+
+impl Client {
+    pub(super) fn request(&self) -> HeartbeatRequest {
+        let joins = self.epoch == 0;
+        HeartbeatRequest {
+            member: Arc::clone(&self.id),
+            epoch: self.epoch,
+            instance: self.instance.clone(),
+            rack: None,
+            rebalance_timeout_ms: joins.then_some(60_000),
+            topics: joins.then(|| vec![text("orders")]),
+            regex: self.regex.clone().filter(|_| joins),
+            assignor: None,
+            owned: Some(partitions(&self.owned)),
+            client_id: text("client"),
+            client_host: text("/127.0.0.1"),
+        }
+    }
+
+    pub(super) fn hear(&mut self, answer: &HeartbeatAnswer) {
+        assert_eq!(answer.code, ErrorCode::None, "{answer:?}");
+        self.epoch = answer.epoch;
+        if let Some(assignment) = &answer.assignment {
+            self.owned = assignment.get(&ORDERS).cloned().unwrap_or_default();
+        }
+    }
+}
+
+impl Rig {
+    pub(super) fn beat_with(&mut self, cluster: &Cluster, request: &HeartbeatRequest) -> Ticket {
+        let ticket = self.ticket();
+        let mut effects = Effects::default();
+        let (now, group) = (self.now, Self::group());
+        self.shard
+            .consumer_heartbeat(now, &group, ticket, request, cluster, &mut effects);
+        self.settle(effects);
+        ticket
+    }
+
+    pub(super) fn told(&self, ticket: Ticket) -> HeartbeatAnswer {
+        match self.answers.get(&ticket) {
+            Some(Answer::Heartbeat(answer)) => answer.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn beat(&mut self, cluster: &Cluster, client: &mut Client) {
+        let ticket = self.beat_with(cluster, &client.request());
+        client.hear(&self.told(ticket));
+    }
+
+    pub(super) fn refused(&mut self, cluster: &Cluster, request: &HeartbeatRequest) -> ErrorCode {
+        let ticket = self.beat_with(cluster, request);
+        self.told(ticket).code
+    }
+
+    pub(super) fn state(&self) -> GroupState {
+        self.shard.describe_modern("g").unwrap().state
+    }
+
+    /// Everybody beats until nothing moves.
+    pub(super) fn settle_group(&mut self, cluster: &Cluster, clients: &mut [Client]) {
+        for _ in 0..6 {
+            for client in clients.iter_mut() {
+                self.beat(cluster, client);
+            }
+        }
+        assert_eq!(self.state(), GroupState::Stable);
+    }
+}
+
+pub(super) fn owned(clients: &[Client]) -> Vec<Vec<i32>> {
+    let owned = clients.iter().map(|client| client.owned.iter());
+    owned.map(|set| set.copied().collect()).collect()
+}
