@@ -6,6 +6,17 @@ use super::Controller;
 use super::draft::Draft;
 use crate::image::{BrokerRecord, ClusterImage, IsrMember, PartitionRecord};
 
+/// Why a partition's leadership does not move to its preferred replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unmoved {
+    /// It leads.
+    Leads(BrokerId),
+    NoReplicas,
+    Absent(BrokerId),
+    Stopping(BrokerId),
+    Behind(BrokerId),
+}
+
 /// How the controller sees a member of an ISR or eligible list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -188,6 +199,34 @@ impl Controller {
             }
         }
         best.copied()
+    }
+
+    /// The preferred replica of a partition that somebody else leads, if it can take over now.
+    pub(super) fn preferred<'a>(
+        &self,
+        image: &'a ClusterImage,
+        record: &PartitionRecord,
+        now: Monotonic,
+    ) -> Result<&'a BrokerRecord, Unmoved> {
+        let preferred = record.replicas.first().copied();
+        let preferred = preferred.ok_or(Unmoved::NoReplicas)?;
+        if record.leader == Some(preferred) {
+            return Err(Unmoved::Leads(preferred));
+        }
+        if image.is_under_permit(preferred) {
+            return Err(Unmoved::Stopping(preferred));
+        }
+        let broker = image.brokers.get(&preferred);
+        let broker = broker.filter(|broker| self.is_live(broker, now));
+        let broker = broker.ok_or(Unmoved::Absent(preferred))?;
+        let mut isr = record.isr.iter();
+        let in_sync = isr.any(|m| m.replica == broker.replica() && m.epoch == broker.epoch);
+        // Without a leader there is nobody to take over from: that is an election.
+        if in_sync && record.leader.is_some() {
+            Ok(broker)
+        } else {
+            Err(Unmoved::Behind(preferred))
+        }
     }
 
     /// Elects leaders for vacant partitions.

@@ -1,11 +1,20 @@
 //! Elections that somebody asks for (Kafka's ElectLeaders).
 
-use holdfast_model::{ErrorCode, Monotonic, TopicPartition};
+use holdfast_model::{BrokerId, ErrorCode, Monotonic, TopicPartition};
 
-use super::election::hand_over;
+use super::election::{Unmoved, hand_over};
 use super::tick::CHANGES_PER_TICK;
 use super::{Controller, Draft, Failure, Outcome};
 use crate::image::{ClusterImage, PartitionRecord};
+
+/// Why nobody is elected. In words only where somebody is told.
+enum Obstacle {
+    NoPartition,
+    Led(BrokerId),
+    NobodyEligible,
+    Unmoved(Unmoved),
+    TooMany,
+}
 
 impl Controller {
     /// Moves leaderships to preferred replicas, or fills vacancies if `any` leader will do.
@@ -19,23 +28,20 @@ impl Controller {
         let mut changed = 0;
         let mut elect = |draft: &mut Draft, at: TopicPartition| {
             if changed == CHANGES_PER_TICK {
-                let message = format!("one request elects {changed} leaders at most: ask again");
-                return Err(Failure::new(ErrorCode::ThrottlingQuotaExceeded, message));
+                return Err(Obstacle::TooMany);
             }
             let next = self.elected(draft.image(), at, any, now)?;
             draft.put_partition(at, next);
             changed += 1;
             Ok(())
         };
+        let told = |(at, result): (TopicPartition, Result<(), Obstacle>)| {
+            (at, result.map_err(Failure::from))
+        };
         if let Some(partitions) = partitions {
             let results = partitions.iter().map(|at| (*at, elect(draft, *at)));
-            return Outcome::LeadersElected(results.collect());
+            return Outcome::LeadersElected(results.map(told).collect());
         }
-        // What needs nothing is not worth a word, and what is too much comes with the next tick.
-        let untold = [
-            ErrorCode::ElectionNotNeeded,
-            ErrorCode::ThrottlingQuotaExceeded,
-        ];
         let topics = draft.image().topics.iter();
         let all: Vec<TopicPartition> = topics
             .flat_map(|(id, topic)| {
@@ -46,13 +52,14 @@ impl Controller {
             })
             .collect();
         let results = all.into_iter().map(|at| (at, elect(draft, at)));
-        let told = results.filter(|(_, result)| {
-            result
-                .as_ref()
-                .err()
-                .is_none_or(|failure| !untold.contains(&failure.code))
-        });
-        Outcome::LeadersElected(told.collect())
+        // What needs nothing is not worth a word, and what is too much comes with the next tick.
+        let worth_a_word = |(_, result): &(TopicPartition, Result<(), Obstacle>)| {
+            !matches!(
+                result,
+                Err(Obstacle::TooMany | Obstacle::Led(_) | Obstacle::Unmoved(Unmoved::Leads(_)))
+            )
+        };
+        Outcome::LeadersElected(results.filter(worth_a_word).map(told).collect())
     }
 
     fn elected(
@@ -61,64 +68,63 @@ impl Controller {
         at: TopicPartition,
         any: bool,
         now: Monotonic,
-    ) -> Result<PartitionRecord, Failure> {
-        let Some(record) = image.partition(at) else {
-            let message = "there is no such partition";
-            return Err(Failure::new(ErrorCode::UnknownTopicOrPartition, message));
-        };
+    ) -> Result<PartitionRecord, Obstacle> {
+        let record = image.partition(at).ok_or(Obstacle::NoPartition)?;
         if any {
-            return self.elected_at_all(image, at, record, now);
+            // Nobody leads who may lack what was acknowledged, whoever asks for it.
+            return match record.leader {
+                Some(leader) => Err(Obstacle::Led(leader)),
+                None => self
+                    .elect(image, at, record, None, now)
+                    .ok_or(Obstacle::NobodyEligible),
+            };
         }
-        self.preferred(image, record, now)
+        let preferred = self.preferred(image, record, now);
+        let preferred = preferred.map_err(Obstacle::Unmoved)?;
+        Ok(hand_over(record, preferred))
     }
+}
 
-    /// Nobody leads who may lack what was acknowledged, whoever asks for it.
-    fn elected_at_all(
-        &self,
-        image: &ClusterImage,
-        at: TopicPartition,
-        record: &PartitionRecord,
-        now: Monotonic,
-    ) -> Result<PartitionRecord, Failure> {
-        if let Some(leader) = record.leader {
-            let message = format!("broker {leader} leads it");
-            return Err(Failure::new(ErrorCode::ElectionNotNeeded, message));
-        }
-        self.elect(image, at, record, None, now).ok_or_else(|| {
-            let message = "no replica that certainly has every acknowledged record is there; \
-                           others are never elected";
-            Failure::new(ErrorCode::EligibleLeadersNotAvailable, message)
-        })
-    }
-
-    fn preferred(
-        &self,
-        image: &ClusterImage,
-        record: &PartitionRecord,
-        now: Monotonic,
-    ) -> Result<PartitionRecord, Failure> {
-        let unavailable = |why: String| Failure::new(ErrorCode::PreferredLeaderNotAvailable, why);
-        let Some(preferred) = record.replicas.first().copied() else {
-            return Err(unavailable("it has no replicas".to_owned()));
+impl From<Obstacle> for Failure {
+    fn from(obstacle: Obstacle) -> Self {
+        let unavailable = ErrorCode::PreferredLeaderNotAvailable;
+        let (code, message) = match obstacle {
+            Obstacle::NoPartition => (
+                ErrorCode::UnknownTopicOrPartition,
+                "there is no such partition".to_owned(),
+            ),
+            Obstacle::Led(leader) => (
+                ErrorCode::ElectionNotNeeded,
+                format!("broker {leader} leads it"),
+            ),
+            Obstacle::NobodyEligible => (
+                ErrorCode::EligibleLeadersNotAvailable,
+                "no replica that certainly has every acknowledged record is there; others are never \
+                 elected"
+                    .to_owned(),
+            ),
+            Obstacle::Unmoved(Unmoved::Leads(preferred)) => (
+                ErrorCode::ElectionNotNeeded,
+                format!("its preferred leader, broker {preferred}, leads it"),
+            ),
+            Obstacle::Unmoved(Unmoved::NoReplicas) => {
+                (unavailable, "it has no replicas".to_owned())
+            }
+            Obstacle::Unmoved(Unmoved::Absent(preferred)) => {
+                (unavailable, format!("broker {preferred} is not there"))
+            }
+            Obstacle::Unmoved(Unmoved::Stopping(preferred)) => (
+                unavailable,
+                format!("broker {preferred} is about to be stopped"),
+            ),
+            Obstacle::Unmoved(Unmoved::Behind(preferred)) => {
+                (unavailable, format!("broker {preferred} is not in sync"))
+            }
+            Obstacle::TooMany => (
+                ErrorCode::ThrottlingQuotaExceeded,
+                format!("one request elects {CHANGES_PER_TICK} leaders at most: ask again"),
+            ),
         };
-        if record.leader == Some(preferred) {
-            let message = format!("its preferred leader, broker {preferred}, leads it");
-            return Err(Failure::new(ErrorCode::ElectionNotNeeded, message));
-        }
-        let broker = image.brokers.get(&preferred);
-        let Some(broker) = broker.filter(|broker| self.is_live(broker, now)) else {
-            return Err(unavailable(format!("broker {preferred} is not there")));
-        };
-        if image.is_under_permit(preferred) {
-            let why = format!("broker {preferred} is about to be stopped");
-            return Err(unavailable(why));
-        }
-        let mut isr = record.isr.iter();
-        let in_sync = isr.any(|m| m.replica == broker.replica() && m.epoch == broker.epoch);
-        if !in_sync || record.leader.is_none() {
-            let why = format!("broker {preferred} is not in sync");
-            return Err(unavailable(why));
-        }
-        Ok(hand_over(record, broker))
+        Self::new(code, message)
     }
 }

@@ -92,25 +92,11 @@ impl Controller {
         let mut changes = Vec::new();
         for (id, topic) in draft.image().topics.iter() {
             for (index, record) in topic.partitions.iter().enumerate() {
-                let Some(preferred) = record.replicas.first().copied() else {
-                    continue;
-                };
-                if record.leader.is_none()
-                    || record.leader == Some(preferred)
-                    || draft.image().is_under_permit(preferred)
-                    || changes.len() == CHANGES_PER_TICK
-                {
-                    continue;
+                if changes.len() == CHANGES_PER_TICK {
+                    break;
                 }
-                let Some(broker) = draft.image().brokers.get(&preferred) else {
-                    continue;
-                };
-                let in_sync = record
-                    .isr
-                    .iter()
-                    .any(|m| m.replica == broker.replica() && m.epoch == broker.epoch);
-                let settled = self.is_settled(preferred, now);
-                if in_sync && settled && self.is_live(broker, now) {
+                let preferred = self.preferred(draft.image(), record, now).ok();
+                if let Some(broker) = preferred.filter(|broker| self.is_settled(broker.id, now)) {
                     let at = TopicPartition {
                         topic: *id,
                         partition: index as i32,
