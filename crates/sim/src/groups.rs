@@ -8,6 +8,7 @@
 mod client;
 mod consumer;
 mod coordinator;
+mod life;
 mod mix;
 mod oracle;
 mod request;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use holdfast_kernel::group::{HeartbeatAnswer, JoinedMember, MemberId};
 use holdfast_model::ErrorCode;
 
+use super::life::{Life, Turn, read_on};
 use super::{PARTITIONS, SECOND};
 use crate::Time;
 
@@ -67,13 +68,7 @@ pub(super) enum Told {
 
 /// Somebody who reads: a client of either protocol.
 pub(super) trait Reader: std::fmt::Debug {
-    /// It has lived so often.
-    fn life(&self) -> u64;
-
-    fn is_alive(&self) -> bool;
-
-    /// It does nothing until then.
-    fn paused_until(&self) -> Time;
+    fn life(&self) -> &Life;
 
     fn pause(&mut self, until: Time);
 
@@ -109,38 +104,29 @@ enum Stage {
 /// A consumer.
 #[derive(Debug)]
 pub(super) struct Client {
-    life: u64,
-    alive: bool,
-    paused_until: Time,
+    life: Life,
     stage: Stage,
     member: Option<MemberId>,
     generation: i32,
     members: Vec<JoinedMember>,
     held: Vec<i32>,
     positions: Vec<(i32, i64)>,
-    /// The request that it waits for, and until when.
-    asked: Option<(u64, Time)>,
     next_heartbeat: Time,
     next_commit: Time,
-    next_ask: u64,
 }
 
 impl Client {
     pub(super) fn new() -> Self {
         Self {
-            life: 0,
-            alive: false,
-            paused_until: 0,
+            life: Life::default(),
             stage: Stage::Join,
             member: None,
             generation: -1,
             members: Vec::new(),
             held: Vec::new(),
             positions: Vec::new(),
-            asked: None,
             next_heartbeat: 0,
             next_commit: 0,
-            next_ask: 0,
         }
     }
 
@@ -173,26 +159,18 @@ impl Client {
             ErrorCode::UnknownMemberId | ErrorCode::FencedInstanceId => self.rejoin(false),
             ErrorCode::IllegalGeneration | ErrorCode::RebalanceInProgress => self.rejoin(true),
             // Somebody coordinates soon.
-            _ => self.asked = Some((0, now + SECOND / 2)),
+            _ => self.life.rest(now + SECOND / 2),
         }
     }
 }
 
 impl Reader for Client {
-    fn life(&self) -> u64 {
-        self.life
-    }
-
-    fn is_alive(&self) -> bool {
-        self.alive
-    }
-
-    fn paused_until(&self) -> Time {
-        self.paused_until
+    fn life(&self) -> &Life {
+        &self.life
     }
 
     fn pause(&mut self, until: Time) {
-        self.paused_until = until;
+        self.life.paused_until = until;
     }
 
     fn held(&self) -> &[i32] {
@@ -205,31 +183,24 @@ impl Reader for Client {
     }
 
     fn start(&mut self) {
-        let life = self.life + 1;
+        let life = self.life.next();
         *self = Self::new();
         self.life = life;
-        self.alive = true;
     }
 
     fn runs(&self) -> bool {
-        self.alive && self.stage == Stage::Run
+        self.life.alive && self.stage == Stage::Run
     }
 
     fn leave(&mut self) -> Option<Ask> {
-        self.alive = false;
+        self.life.alive = false;
         self.held.clear();
         self.member.take().map(Ask::Leave)
     }
 
     fn step(&mut self, now: Time, next_offset: &mut i64) -> Option<(u64, Ask)> {
-        if !self.alive || now < self.paused_until {
+        if self.life.turn(now) == Turn::Nothing {
             return None;
-        }
-        if let Some((_, until)) = self.asked {
-            if now < until {
-                return None;
-            }
-            self.asked = None;
         }
         let member = self.member.clone();
         let ask = match (&self.stage, member) {
@@ -250,33 +221,25 @@ impl Reader for Client {
             }
             (Stage::Run, Some(member)) if now >= self.next_commit && !self.held.is_empty() => {
                 self.next_commit = now + COMMIT;
-                let rows = self.positions.iter_mut().map(|(partition, position)| {
-                    *next_offset += 1;
-                    *position = *next_offset;
-                    (*partition, *position)
-                });
                 Ask::Commit {
                     member,
                     generation: self.generation,
-                    rows: rows.collect(),
+                    rows: read_on(&mut self.positions, next_offset),
                 }
             }
             (Stage::Run, Some(_)) => return None,
         };
-        self.next_ask += 1;
         let patience = match ask {
             Ask::Join(_) => JOIN_PATIENCE,
             _ => PATIENCE,
         };
-        self.asked = Some((self.next_ask, now + patience));
-        Some((self.next_ask, ask))
+        Some((self.life.ask(now + patience), ask))
     }
 
     fn told(&mut self, now: Time, number: u64, told: Told) {
-        if !self.alive || self.asked.is_none_or(|(waits, _)| waits != number) {
+        if !self.life.hears(number) {
             return;
         }
-        self.asked = None;
         match told {
             Told::Joined {
                 code: ErrorCode::None,

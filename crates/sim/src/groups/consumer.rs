@@ -9,6 +9,7 @@ use holdfast_model::ErrorCode;
 use super::SECOND;
 use super::client::{Ask, Reader, Told};
 use super::coordinator::text;
+use super::life::{Life, Turn, read_on};
 use crate::Time;
 
 /// How long it waits for an answer before it asks again.
@@ -25,9 +26,7 @@ const SURE: Time = 20 * SECOND;
 #[derive(Debug)]
 pub(super) struct Consumer {
     index: usize,
-    life: u64,
-    alive: bool,
-    paused_until: Time,
+    life: Life,
     epoch: i32,
     /// What it reads.
     held: Vec<i32>,
@@ -38,34 +37,28 @@ pub(super) struct Consumer {
     /// The last answer may be lost: everything is said again.
     says_all: bool,
     last_told: Time,
-    asked: Option<(u64, Time)>,
     next_heartbeat: Time,
     next_commit: Time,
-    next_ask: u64,
 }
 
 impl Consumer {
     pub(super) fn new(index: usize) -> Self {
         Self {
             index,
-            life: 0,
-            alive: false,
-            paused_until: 0,
+            life: Life::default(),
             epoch: 0,
             held: Vec::new(),
             told: BTreeSet::new(),
             positions: Vec::new(),
             says_all: true,
             last_told: 0,
-            asked: None,
             next_heartbeat: 0,
             next_commit: 0,
-            next_ask: 0,
         }
     }
 
     fn member(&self) -> MemberId {
-        text(&format!("consumer-{}-{}", self.index, self.life))
+        text(&format!("consumer-{}-{}", self.index, self.life.number))
     }
 
     fn rejoin(&mut self) {
@@ -98,31 +91,22 @@ impl Consumer {
 }
 
 impl Reader for Consumer {
-    fn life(&self) -> u64 {
-        self.life
-    }
-
-    fn is_alive(&self) -> bool {
-        self.alive
-    }
-
-    fn paused_until(&self) -> Time {
-        self.paused_until
+    fn life(&self) -> &Life {
+        &self.life
     }
 
     fn pause(&mut self, until: Time) {
-        self.paused_until = until;
+        self.life.paused_until = until;
     }
 
     fn start(&mut self) {
-        let life = self.life + 1;
+        let life = self.life.next();
         *self = Self::new(self.index);
         self.life = life;
-        self.alive = true;
     }
 
     fn runs(&self) -> bool {
-        self.alive
+        self.life.alive
     }
 
     fn held(&self) -> &[i32] {
@@ -130,11 +114,11 @@ impl Reader for Consumer {
     }
 
     fn is_sure(&self, now: Time) -> bool {
-        self.alive && now >= self.paused_until && now < self.last_told + SURE
+        self.life.alive && now >= self.life.paused_until && now < self.last_told + SURE
     }
 
     fn leave(&mut self) -> Option<Ask> {
-        self.alive = false;
+        self.life.alive = false;
         self.held.clear();
         let knows_of_it = self.epoch > 0;
         knows_of_it.then(|| Ask::Beat {
@@ -146,15 +130,10 @@ impl Reader for Consumer {
     }
 
     fn step(&mut self, now: Time, next_offset: &mut i64) -> Option<(u64, Ask)> {
-        if !self.alive || now < self.paused_until {
-            return None;
-        }
-        if let Some((_, until)) = self.asked {
-            if now < until {
-                return None;
-            }
-            self.asked = None;
-            self.says_all = true;
+        match self.life.turn(now) {
+            Turn::Nothing => return None,
+            Turn::Free => {}
+            Turn::GivenUp => self.says_all = true,
         }
         let wanted = self.wanted();
         let ask = if now >= self.next_heartbeat {
@@ -169,29 +148,21 @@ impl Reader for Consumer {
             Ask::FetchAs(self.member(), self.epoch, wanted)
         } else if now >= self.next_commit && !self.positions.is_empty() {
             self.next_commit = now + COMMIT;
-            let rows = self.positions.iter_mut().map(|(partition, position)| {
-                *next_offset += 1;
-                *position = *next_offset;
-                (*partition, *position)
-            });
             Ask::Commit {
                 generation: self.epoch,
-                rows: rows.collect(),
+                rows: read_on(&mut self.positions, next_offset),
                 member: self.member(),
             }
         } else {
             return None;
         };
-        self.next_ask += 1;
-        self.asked = Some((self.next_ask, now + PATIENCE));
-        Some((self.next_ask, ask))
+        Some((self.life.ask(now + PATIENCE), ask))
     }
 
     fn told(&mut self, now: Time, number: u64, told: Told) {
-        if !self.alive || self.asked.is_none_or(|(waits, _)| waits != number) {
+        if !self.life.hears(number) {
             return;
         }
-        self.asked = None;
         match told {
             Told::Beat(answer) if answer.code == ErrorCode::None => {
                 self.last_told = now;
@@ -227,14 +198,14 @@ impl Consumer {
             | ErrorCode::FencedMemberEpoch
             | ErrorCode::GroupIdNotFound => {
                 self.rejoin();
-                self.asked = Some((0, now + SECOND / 2));
+                self.life.rest(now + SECOND / 2);
             }
             // It is told of its epoch with the next heartbeat.
             ErrorCode::StaleMemberEpoch => self.next_heartbeat = 0,
             // Somebody coordinates soon.
             _ => {
                 self.says_all = true;
-                self.asked = Some((0, now + SECOND / 2));
+                self.life.rest(now + SECOND / 2);
             }
         }
     }

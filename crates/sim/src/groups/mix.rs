@@ -31,6 +31,21 @@ pub struct Mix {
     pub floor: u64,
 }
 
+/// All of it at once.
+const EVERYTHING: Mix = Mix {
+    name: "everything",
+    members: 6,
+    modern: false,
+    lost: 50,
+    repeated: 50,
+    slowest: 3 * SECOND,
+    failover_every: 15 * SECOND,
+    death_every: 12 * SECOND,
+    pauses: 400,
+    slowest_commit: 2 * SECOND,
+    floor: 3_000,
+};
+
 /// Every mix.
 pub const MIXES: &[Mix] = &[
     Mix {
@@ -72,19 +87,7 @@ pub const MIXES: &[Mix] = &[
         slowest_commit: SECOND / 2,
         floor: 8_000,
     },
-    Mix {
-        name: "everything",
-        members: 6,
-        modern: false,
-        lost: 50,
-        repeated: 50,
-        slowest: 3 * SECOND,
-        failover_every: 15 * SECOND,
-        death_every: 12 * SECOND,
-        pauses: 400,
-        slowest_commit: 2 * SECOND,
-        floor: 3_000,
-    },
+    EVERYTHING,
     Mix {
         name: "modern",
         members: 4,
@@ -100,16 +103,8 @@ pub const MIXES: &[Mix] = &[
     },
     Mix {
         name: "modern everything",
-        members: 6,
         modern: true,
-        lost: 50,
-        repeated: 50,
-        slowest: 3 * SECOND,
-        failover_every: 15 * SECOND,
-        death_every: 12 * SECOND,
-        pauses: 400,
-        slowest_commit: 2 * SECOND,
-        floor: 3_000,
+        ..EVERYTHING
     },
 ];
 

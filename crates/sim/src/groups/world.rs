@@ -38,9 +38,6 @@ enum Event {
     Death,
 }
 
-/// The number of a question whose answer nobody waits for.
-const NOBODY: u64 = u64::MAX;
-
 /// The longest way of a message that comes twice.
 const LATEST: Time = 20 * SECOND;
 
@@ -169,7 +166,7 @@ impl<'a> World<'a> {
             Event::Ask(caller, ask) => self.serve(caller, ask, &mut effects)?,
             Event::Told((index, life, number), told) => {
                 let client = &mut self.clients[index];
-                if client.life() == life && self.time >= client.paused_until() {
+                if client.life().number == life && self.time >= client.life().paused_until {
                     client.told(self.time, number, told);
                 }
             }
@@ -198,7 +195,7 @@ impl<'a> World<'a> {
         for index in 0..self.clients.len() {
             let asked = self.clients[index].step(self.time, &mut self.offsets);
             if let Some((number, ask)) = asked {
-                let caller = (index, self.clients[index].life(), number);
+                let caller = (index, self.clients[index].life().number, number);
                 self.send(&Event::Ask(caller, ask));
             }
         }
@@ -214,13 +211,9 @@ impl<'a> World<'a> {
         let delay = self.rng.within((100, slowest));
         self.after(delay, event.clone());
         if !calm && self.rng.chance(self.mix.repeated) {
-            // A connection that was thought dead delivers at last; it answers nobody.
+            // A connection that was thought dead delivers at last.
             let delay = self.rng.within((100, LATEST));
-            let again = match event.clone() {
-                Event::Ask((index, life, _), ask) => Event::Ask((index, life, NOBODY), ask),
-                other => other,
-            };
-            self.after(delay, again);
+            self.after(delay, event.clone());
         }
     }
 
@@ -249,7 +242,8 @@ impl<'a> World<'a> {
     fn death(&mut self, effects: &mut Effects) {
         let index = self.rng.index(self.clients.len());
         let pause = self.rng.within((SECOND, 25 * SECOND));
-        let (life, alive) = (self.clients[index].life(), self.clients[index].is_alive());
+        let life = self.clients[index].life();
+        let (life, alive) = (life.number, life.alive);
         if !alive {
             self.clients[index].start();
         } else if self.rng.chance(self.mix.pauses) {
@@ -475,7 +469,7 @@ impl<'a> World<'a> {
         let mut held: BTreeMap<i32, Vec<u64>> = BTreeMap::new();
         let mut somebody = false;
         for (index, client) in self.clients.iter().enumerate() {
-            somebody |= client.is_alive();
+            somebody |= client.life().alive;
             for partition in client.held().iter().filter(|_| client.runs()) {
                 held.entry(*partition).or_default().push(index as u64);
             }
