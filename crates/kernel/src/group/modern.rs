@@ -162,6 +162,14 @@ impl ModernGroup {
     }
 
     fn insert(&mut self, id: &MemberId, value: MemberValue) {
+        self.insert_stored(id, value);
+        self.dirty.insert(ModernKey::Member(Arc::clone(id)));
+        self.know_patterns();
+    }
+
+    /// A member as it was found, or is about to be written. Whoever inserts many learns their patterns
+    /// at the end.
+    fn insert_stored(&mut self, id: &MemberId, value: MemberValue) {
         if let Some(instance) = &value.instance {
             self.instances.insert(Arc::clone(instance), Arc::clone(id));
         }
@@ -176,8 +184,6 @@ impl ModernGroup {
             patience: None,
         };
         self.members.insert(Arc::clone(id), member);
-        self.dirty.insert(ModernKey::Member(Arc::clone(id)));
-        self.know_patterns();
     }
 
     /// Keeps the patterns of the present subscriptions, compiled.

@@ -38,8 +38,8 @@ impl ModernGroup {
         }
         let told = self.reconcile(id, now, request);
         self.restart_session(id, now, options.modern_session_timeout);
-        let current = self.members.get(id).map(|member| &member.current);
-        let current = current.cloned().unwrap_or_default();
+        let member = self.members.get(id).ok_or_else(|| unknown(id))?;
+        let current = &member.current;
         // Whoever has not heard of its epoch has not heard what to read in it either.
         let is_full = request.epoch != current.epoch
             || (request.rebalance_timeout_ms.is_some()
@@ -50,7 +50,7 @@ impl ModernGroup {
             message: None,
             member: Arc::clone(id),
             epoch: current.epoch,
-            assignment: (is_full || told).then_some(current.assigned),
+            assignment: (is_full || told).then(|| current.assigned.clone()),
         })
     }
 

@@ -90,9 +90,10 @@ impl ModernGroup {
         }
         for (key, value) in records {
             if let (ModernKey::Member(id), ModernValue::Member(value)) = (key, value) {
-                group.insert(id, value.clone());
+                group.insert_stored(id, value.clone());
             }
         }
+        group.know_patterns();
         for (key, value) in records {
             match (key, value) {
                 (ModernKey::Target(id), ModernValue::Target(target)) => {

@@ -38,15 +38,12 @@ pub struct ModernMemberDescription {
 impl ModernGroup {
     /// What it does.
     pub(in super::super) fn state(&self) -> GroupState {
-        let arrived = |id| {
-            let member = self.members.get(id);
-            member.is_some_and(|member| member.current.has_arrived(self.target_epoch))
-        };
+        let mut currents = self.members.values().map(|member| &member.current);
         if self.members.is_empty() {
             GroupState::Empty
         } else if self.epoch > self.target_epoch {
             GroupState::Assigning
-        } else if self.members.keys().all(arrived) {
+        } else if currents.all(|current| current.has_arrived(self.target_epoch)) {
             GroupState::Stable
         } else {
             GroupState::Reconciling

@@ -291,6 +291,92 @@ fn more_partitions_and_topics_that_match_are_given_out() {
 }
 
 #[test]
+fn a_new_coordinator_knows_the_patterns() {
+    let (mut rig, mut cluster) = (Rig::new(), Cluster::new(2));
+    let mut a = client("a");
+    a.regex = Some(text("ord.*|pay[a-z]+"));
+    rig.beat(&cluster, &mut a);
+    rig.fail_over();
+    cluster.put("payments", 8, 3);
+    rig.pass(Duration::from_secs(1));
+    let ticket = rig.beat_with(&cluster, &a.request());
+    let assignment = rig.told(ticket).assignment.unwrap();
+    let ids: Vec<TopicId> = assignment.keys().copied().collect();
+    assert_eq!(ids, [ORDERS, TopicId(Uuid::from_u128(8))]);
+}
+
+#[test]
+fn whoever_missed_two_epochs_begins_anew() {
+    let (mut rig, cluster) = (Rig::new(), Cluster::new(6));
+    let mut clients = [client("a"), client("b"), client("c")];
+    rig.settle_group(&cluster, &mut clients[..1]);
+    let first = clients[0].epoch;
+    rig.settle_group(&cluster, &mut clients[..2]);
+    rig.settle_group(&cluster, &mut clients);
+    let late = HeartbeatRequest {
+        epoch: first,
+        ..clients[0].request()
+    };
+    assert!(clients[0].epoch > first + 1);
+    assert_eq!(rig.refused(&cluster, &late), ErrorCode::FencedMemberEpoch);
+}
+
+#[test]
+fn who_left_is_gone_from_the_log_although_that_could_not_be_written_at_first() {
+    let (mut rig, cluster) = (Rig::new(), Cluster::new(4));
+    let mut clients = [client("a"), client("b")];
+    rig.settle_group(&cluster, &mut clients);
+    let leaves = HeartbeatRequest {
+        epoch: LEFT,
+        ..clients[1].request()
+    };
+    rig.prompt = false;
+    rig.beat_with(&cluster, &leaves);
+    let write = rig.under_way.pop().unwrap();
+    let mut effects = Effects::default();
+    let code = ErrorCode::CoordinatorNotAvailable;
+    rig.shard.refused(rig.now, write.id, code, &mut effects);
+    rig.settle(effects);
+    rig.prompt = true;
+    rig.settle_group(&cluster, &mut clients[..1]);
+    rig.fail_over();
+    let members = rig.shard.describe_modern("g").unwrap().members;
+    assert_eq!(members.len(), 1);
+    assert_eq!(clients[0].owned.len(), 4);
+}
+
+#[test]
+fn a_static_member_that_leaves_for_a_while_has_given_up_what_it_was_told_to() {
+    let (mut rig, cluster) = (Rig::new(), Cluster::new(4));
+    let (mut a, mut b) = (client("a"), client("b"));
+    a.instance = Some(text("first"));
+    rig.beat(&cluster, &mut a);
+    rig.beat(&cluster, &mut b);
+    let still_reads = a.request();
+    rig.beat_with(&cluster, &still_reads);
+    rig.beat(&cluster, &mut b);
+    assert_eq!(b.owned.len(), 0, "a was told, and has not said that it did");
+    let away = HeartbeatRequest {
+        epoch: LEFT_FOR_A_WHILE,
+        ..a.request()
+    };
+    rig.beat_with(&cluster, &away);
+    rig.beat(&cluster, &mut b);
+    assert_eq!(b.owned.len(), 2);
+}
+
+#[test]
+fn a_full_group_lets_nobody_in() {
+    let (mut rig, cluster) = (Rig::new(), Cluster::new(4));
+    for number in 0..Rig::MODERN_MAX_SIZE {
+        rig.beat(&cluster, &mut client(&format!("m{number}")));
+    }
+    let one_more = client("x").request();
+    let refused = rig.refused(&cluster, &one_more);
+    assert_eq!(refused, ErrorCode::GroupMaxSizeReached);
+}
+
+#[test]
 fn a_group_without_members_can_be_of_the_other_protocol_next() {
     let (mut rig, cluster) = (Rig::new(), Cluster::new(2));
     let mut a = client("a");

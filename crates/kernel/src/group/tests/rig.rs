@@ -57,9 +57,12 @@ pub(super) fn row(partition: i32, offset: i64) -> OffsetRow {
 }
 
 impl Rig {
+    pub(super) const MODERN_MAX_SIZE: usize = 4;
+
     pub(super) fn new() -> Self {
         let options = GroupOptions {
             max_size: 4,
+            modern_max_size: Self::MODERN_MAX_SIZE,
             ..GroupOptions::default()
         };
         Self {
