@@ -28,6 +28,11 @@ const VERSION: i16 = 0;
 /// The tag of the hash of a group's topics.
 const HASH: u32 = 0;
 
+/// The tag of what a member is that speaks the classic protocol. Left out it would mean one without
+/// a session, so that it is said to be null, as Kafka does.
+const CLASSIC: u32 = 0;
+const NULL: u8 = 0;
+
 pub(super) fn put_key(out: &mut Vec<u8>, group: &str, key: &ModernKey) -> Result<(), Error> {
     let (kind, member) = match key {
         ModernKey::Group => (GROUP, None),
@@ -79,7 +84,14 @@ pub(super) fn encode(value: &ModernValue) -> Result<Vec<u8>, Error> {
             }
             return Ok(out);
         }
-        ModernValue::Member(member) => put_member(&mut out, member)?,
+        ModernValue::Member(member) => {
+            put_member(&mut out, member)?;
+            compact::put_varint(&mut out, 1);
+            compact::put_varint(&mut out, CLASSIC);
+            compact::put_varint(&mut out, 1);
+            out.push(NULL);
+            return Ok(out);
+        }
         ModernValue::TargetEpoch(epoch) => out.extend(epoch.to_be_bytes()),
         ModernValue::Target(partitions) => put_partitions(&mut out, partitions)?,
         ModernValue::Current(current) => {

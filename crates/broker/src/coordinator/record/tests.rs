@@ -153,6 +153,27 @@ fn an_offset_is_written_as_kafka_writes_it() {
     assert_eq!(value.unwrap(), expected);
 }
 
+/// As the serializers of Kafka 4.4 write the same values.
+#[test]
+fn a_group_of_the_consumer_protocol_is_written_as_kafka_writes_it() {
+    let kafka = [
+        "000000000009010008fffffffffffffffb",
+        "0000000007636c69656e740a2f31302e302e302e3103076f7264657273097061796d656e747300000493e00001000100",
+        "000007737461746963077a6f6e652d6107636c69656e740a2f31302e302e302e3103076f7264657273097061796d656e\
+         747304612e2a000493e00672616e676501000100",
+        "00000000000900",
+        "00000300000000000000000000000000000007030000000000000003000000000000000000000000000000000802000000\
+         010000",
+    ];
+    let records = modern_records();
+    for (record, wanted) in records[1..6].iter().zip(kafka) {
+        let (_, value) = encode(record).unwrap();
+        let bytes = value.unwrap();
+        let written: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(written.concat(), wanted, "{record:?}");
+    }
+}
+
 /// Kafka's kind 8, version 0: epochs, state, what is assigned, what has to be given up.
 #[test]
 fn where_a_member_is_is_written_as_kafka_writes_it() {
