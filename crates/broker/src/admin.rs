@@ -7,6 +7,7 @@ mod admit;
 mod broker;
 mod cluster;
 mod events;
+mod habits;
 mod permit;
 mod roles;
 mod settings;
@@ -24,7 +25,8 @@ use holdfast_rpc::proto::admin::{
     ChangeSettingsReply, ChangeSettingsRequest, DeleteTopicReply, DeleteTopicRequest,
     DescribeBrokerReply, DescribeBrokerRequest, DescribeClusterReply, DescribeClusterRequest,
     DescribeTopicReply, DescribeTopicRequest, EndPermitReply, EndPermitRequest, EnsureTopicReply,
-    EnsureTopicRequest, Event, RaiseFeatureLevelReply, RaiseFeatureLevelRequest, WatchRequest,
+    EnsureTopicRequest, Event, ListClientHabitsReply, ListClientHabitsRequest,
+    RaiseFeatureLevelReply, RaiseFeatureLevelRequest, WatchRequest,
 };
 use holdfast_rpc::{Identity, Request, Response, Status, async_trait};
 use holdfast_security::PeerRole;
@@ -180,6 +182,14 @@ impl AdminService for AdminApi {
         self.raise(request.into_inner().level)
             .await
             .map(Response::new)
+    }
+
+    async fn list_client_habits(
+        &self,
+        request: Request<ListClientHabitsRequest>,
+    ) -> Result<Response<ListClientHabitsReply>, Status> {
+        only(&request, ALL)?;
+        Ok(Response::new(self.habits()))
     }
 
     async fn describe_topic(

@@ -20,8 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_kernel::group::{CONSUMER_PROTOCOL, GroupOptions};
+use holdfast_model::consumer_protocol;
 use holdfast_runtime::config::Groups;
-use holdfast_wire::consumer_protocol;
 
 /// The kernel's options, from the configuration.
 pub(crate) fn options(groups: &Groups) -> GroupOptions {
@@ -32,6 +32,7 @@ pub(crate) fn options(groups: &Groups) -> GroupOptions {
         max_size: groups.max_size,
         modern_session_timeout: Duration::from_millis(groups.consumer_session_timeout_ms),
         modern_max_size: groups.consumer_max_size,
+        migration: groups.consumer_migration_policy,
         retention_ms: groups.offsets_retention_minutes.saturating_mul(60_000),
         commit_timeout: Duration::from_millis(groups.offsets_commit_timeout_ms),
         ..GroupOptions::default()

@@ -11,6 +11,7 @@ use crate::controller::Isolated;
 use crate::metrics::BrokerMetrics;
 use crate::partition::TailCache;
 use crate::replication::Peers;
+use crate::test_point::TestPoint;
 use crate::work::Work;
 
 /// The surroundings of a partition.
@@ -36,6 +37,8 @@ pub struct Environment {
     pub registration: RwLock<Option<BrokerEpoch>>,
     /// Whether it hears from nobody.
     pub isolated: Isolated,
+    /// Where a test has this process end or wait.
+    pub test_point: TestPoint,
 }
 
 impl Environment {

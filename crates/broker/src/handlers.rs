@@ -2,6 +2,7 @@
 
 pub mod alter_configs;
 pub mod api_versions;
+pub mod client_quotas;
 mod config_change;
 pub mod create_partitions;
 pub mod create_topics;
@@ -30,6 +31,7 @@ mod repeated;
 mod resource_kind;
 #[cfg(test)]
 mod served;
+pub mod telemetry;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;
@@ -39,8 +41,10 @@ mod wait;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use holdfast_model::Clock;
 use holdfast_wire::messages::{ListPartitionReassignmentsResponse, RequestKind, ResponseKind};
 
+use crate::habits::Client;
 use crate::state::BrokerState;
 
 /// Who asks, and how: every handler gets it.
@@ -96,6 +100,16 @@ impl RequestContext {
         Self {
             client_id: client_id.map(Arc::from),
             ..self.clone()
+        }
+    }
+
+    /// The client, at this moment.
+    pub(crate) fn client_now(&self, clock: &dyn Clock) -> Client<'_> {
+        Client {
+            name: self.client_id.as_deref().unwrap_or(""),
+            address: self.peer.ip(),
+            at: clock.monotonic(),
+            at_ms: clock.wall_ms(),
         }
     }
 
@@ -174,6 +188,9 @@ async fn administer(
         RequestKind::UpdateFeatures(request) => ResponseKind::UpdateFeatures(
             update_features::handle(broker, context, version, request).await,
         ),
+        RequestKind::AlterClientQuotas(request) => ResponseKind::AlterClientQuotas(
+            client_quotas::alter::handle(broker, context, request).await,
+        ),
         RequestKind::DescribeConfigs(request) => {
             ResponseKind::DescribeConfigs(describe_configs::handle(broker, context, request))
         }
@@ -209,6 +226,15 @@ fn show(
         ),
         RequestKind::DescribeProducers(request) => {
             ResponseKind::DescribeProducers(describe_producers::handle(broker, context, request))
+        }
+        RequestKind::DescribeClientQuotas(request) => ResponseKind::DescribeClientQuotas(
+            client_quotas::describe::handle(broker, context, &request),
+        ),
+        RequestKind::GetTelemetrySubscriptions(request) => {
+            ResponseKind::GetTelemetrySubscriptions(telemetry::subscriptions(broker, &request))
+        }
+        RequestKind::PushTelemetry(request) => {
+            ResponseKind::PushTelemetry(telemetry::push(broker, context, request))
         }
         RequestKind::ListConfigResources(request) => ResponseKind::ListConfigResources(
             list_config_resources::handle(broker, context, version, &request),

@@ -123,7 +123,8 @@ impl ImageFollower {
                 | Change::Retire { .. }
                 | Change::SetBrokerConfig { .. }
                 | Change::PutPermit(_)
-                | Change::EndPermit { .. } => {}
+                | Change::EndPermit { .. }
+                | Change::SetClientQuota { .. } => {}
             }
         }
         if brokers {

@@ -21,6 +21,7 @@ mod golden;
 #[cfg(test)]
 #[path = "../../../tests/versions/golden.rs"]
 mod golden_bytes;
+pub mod habits;
 pub mod handlers;
 pub mod image_follower;
 pub mod metrics;
@@ -38,6 +39,8 @@ pub mod replication;
 mod request_memory;
 pub mod serve;
 pub mod state;
+pub mod telemetry;
+pub mod test_point;
 pub mod topic_defaults;
 pub mod upkeep;
 pub mod work;

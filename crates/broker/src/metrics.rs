@@ -74,6 +74,8 @@ pub struct BrokerMetrics {
     pub clock_jumped: Gauge,
     /// Connections of clients.
     pub connections: Gauge,
+    /// What clients push.
+    pub telemetry: TelemetryMetrics,
     /// Requests answered, by API.
     pub requests: Family<ApiLabel, Counter>,
     /// From a produce request's append to the last of its batches being safe.
@@ -150,6 +152,7 @@ impl BrokerMetrics {
                 "1 while the wall clock is ahead of what is possible: nothing expires by time",
             ),
             connections: request.gauge("connections", "Open connections of clients"),
+            telemetry: TelemetryMetrics::new(metrics),
             requests: request.register(
                 "answered",
                 "Requests answered, by API",
@@ -164,6 +167,31 @@ impl BrokerMetrics {
                 "From a request's last byte to its answer, by API",
                 Unit::Seconds,
                 Family::<ApiLabel, Histogram>::new_with_constructor(latency_histogram),
+            ),
+        }
+    }
+}
+
+/// Metrics that clients push.
+#[derive(Clone, Debug)]
+pub struct TelemetryMetrics {
+    /// Payloads that the receiver took.
+    pub forwarded: Counter,
+    /// Payloads that it did not take.
+    pub dropped: Counter,
+}
+
+impl TelemetryMetrics {
+    fn new(metrics: &Metrics) -> Self {
+        let telemetry = metrics.area("telemetry");
+        Self {
+            forwarded: telemetry.counter(
+                "forwarded",
+                "Payloads of clients' metrics that the receiver took",
+            ),
+            dropped: telemetry.counter(
+                "dropped",
+                "Payloads of clients' metrics that the receiver did not take",
             ),
         }
     }

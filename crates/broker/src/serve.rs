@@ -58,6 +58,9 @@ pub enum StartError {
     /// Anything else of the system.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// A test asks for what it cannot have.
+    #[error("{0}")]
+    TestPoint(String),
     /// The configuration names another broker than the disk.
     #[error("the configuration is of broker {configured}, the disk of broker {found}")]
     WrongBroker {
@@ -77,6 +80,9 @@ pub enum StartError {
     /// The files of the admin API's certificates.
     #[error("the admin API cannot be served: {0}")]
     AdminApi(String),
+    /// The receiver of clients' metrics.
+    #[error("holdfast.telemetry.receiver: {0}")]
+    Telemetry(String),
     /// Another process has this broker's place.
     #[error("stopped: {0}")]
     Replaced(String),

@@ -16,9 +16,11 @@ use crate::answer_memory::AnswerMemory;
 use crate::controller::ControllerClient;
 use crate::coordinator::Offices;
 use crate::environment::Environment;
+use crate::habits::Habits;
 use crate::handlers::fetch::FetchSessions;
 use crate::partition::Partition;
 use crate::partitions::Partitions;
+use crate::telemetry::MaybeTelemetry;
 
 /// How long an admin request waits for a controller: through one election.
 pub const CONTROLLER_PATIENCE: Duration = Duration::from_secs(5);
@@ -50,6 +52,10 @@ pub struct BrokerState {
     pub answer_memory: AnswerMemory,
     /// The coordinators of groups here.
     pub offices: Offices,
+    /// What clients were seen to do that may cost records.
+    pub habits: Habits,
+    /// What clients push, where somebody receives it.
+    pub telemetry: MaybeTelemetry,
     /// Incremental fetch sessions.
     pub fetch_sessions: FetchSessions,
     /// Producer ids that were allotted to this broker and not handed out: (next, end).

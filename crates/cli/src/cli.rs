@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    certificates, cluster, completion, config, consume, dev, format, group, permit, plan, produce,
-    recover, serve, topic,
+    bench, certificates, cluster, completion, config, consume, dev, doctor, format, group, permit,
+    plan, produce, recover, serve, topic,
 };
 use crate::exit;
 use crate::session::Reach;
@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Produce(produce::Produce),
     /// Print the records of a topic
     Consume(consume::Consume),
+    /// Put an open load on a topic, and say how long its records took
+    Bench(bench::Bench),
     /// Show and change settings, or explain a Kafka configuration file
     #[command(subcommand)]
     Config(config::Config),
@@ -55,7 +57,7 @@ pub(crate) enum Command {
     /// Say what the operator would do for a MessageCluster in a file, without touching anything
     Plan(plan::Plan),
     /// Look for what endangers records or availability, and say how to mend it
-    Doctor,
+    Doctor(doctor::Doctor),
     /// Carry on a cluster that lost the majority of its voters for ever
     #[command(subcommand)]
     Recover(recover::Recover),

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::cli::{Cli, Command};
 use crate::session::block_on;
 
+pub(crate) mod bench;
 pub(crate) mod certificates;
 pub(crate) mod cluster;
 pub(crate) mod completion;
@@ -32,6 +33,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Group(group) => block_on(group::run(group, &reach))?,
         Command::Produce(produce) => return block_on(produce::run(produce, &reach)),
         Command::Consume(consume) => block_on(consume::run(consume, &reach))?,
+        Command::Bench(bench) => return block_on(bench::run(bench, &reach)),
         Command::Config(config) => match config {
             config::Config::Explain(file) => config::explain(&file, &reach)?,
             online => block_on(config::run(online, &reach))?,
@@ -53,7 +55,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Certificates(certificates) => certificates::run(certificates, &reach)?,
         Command::Recover(recover) => recover::run(recover, &reach)?,
         Command::Plan(plan) => return plan::run(&plan, &reach),
-        Command::Doctor => return block_on(doctor::run(&reach)),
+        Command::Doctor(doctor) => return block_on(doctor::run(&doctor, &reach)),
         Command::Completion(completion) => completion::run(&completion, &reach)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -20,6 +20,7 @@ mod commands;
 mod dev;
 mod exit;
 mod output;
+mod progress;
 #[cfg(test)]
 mod reference;
 mod rule;

@@ -42,28 +42,57 @@ pub(crate) struct Rule {
 impl Rule {
     /// A client of the first broker that answers.
     pub(crate) async fn client(&self, reach: &Reach) -> anyhow::Result<Admin> {
+        let mut last = String::new();
+        for address in &self.admin {
+            match self.client_of(address, reach).await? {
+                Ok(client) => return Ok(client),
+                Err(reason) => last = reason,
+            }
+        }
+        let addresses: Vec<String> = self.admin.iter().map(ToString::to_string).collect();
+        Err(Unreachable::admin(addresses.join(","), last).into())
+    }
+
+    /// Whether a caller's certificate is named.
+    pub(crate) fn is_given(&self) -> bool {
+        self.certificates.is_some()
+    }
+
+    /// A client of each broker, or why it does not answer.
+    pub(crate) async fn clients(
+        &self,
+        reach: &Reach,
+    ) -> anyhow::Result<Vec<(String, Result<Admin, String>)>> {
+        let mut clients = Vec::new();
+        for address in &self.admin {
+            let client = self.client_of(address, reach).await?;
+            clients.push((address.to_string(), client));
+        }
+        Ok(clients)
+    }
+
+    async fn client_of(
+        &self,
+        address: &HostPort,
+        reach: &Reach,
+    ) -> anyhow::Result<Result<Admin, String>> {
         let dir = self.certificates.as_ref().context(
             "the admin API wants a certificate: name its folder with --certificates or \
              HOLDFAST_CERTIFICATES",
         )?;
         let (tls, cluster) = certificates::identity(dir)?;
         let timeout = Duration::from_secs(reach.timeout);
-        let mut last = String::new();
-        for address in &self.admin {
-            let address = Address::new(address.host.clone(), address.port);
-            let name = server_name(cluster);
-            let mut client = connect(&address, tls.client.clone(), name, timeout)?;
-            match tokio::time::timeout(timeout, client.describe_broker(request())).await {
-                Ok(Ok(reply)) => {
-                    check(&reply.into_inner().cluster_id, cluster)?;
-                    return Ok(client);
-                }
-                Ok(Err(status)) => last = explain(&status),
-                Err(_elapsed) => "no answer in time".clone_into(&mut last),
+        let address = Address::new(address.host.clone(), address.port);
+        let mut client = connect(&address, tls.client, server_name(cluster), timeout)?;
+        let asked = tokio::time::timeout(timeout, client.describe_broker(request()));
+        Ok(match asked.await {
+            Ok(Ok(reply)) => {
+                check(&reply.into_inner().cluster_id, cluster)?;
+                Ok(client)
             }
-        }
-        let addresses: Vec<String> = self.admin.iter().map(ToString::to_string).collect();
-        Err(Unreachable::admin(addresses.join(","), last).into())
+            Ok(Err(status)) => Err(explain(&status)),
+            Err(_elapsed) => Err("no answer in time".to_owned()),
+        })
     }
 }
 

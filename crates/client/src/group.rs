@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_model::consumer_protocol::{self, Share};
 use holdfast_model::{ErrorCode, Monotonic};
 use holdfast_wire::StrBytes;
-use holdfast_wire::consumer_protocol::{self, Share};
 use holdfast_wire::messages::join_group_request::JoinGroupRequestProtocol;
 use holdfast_wire::messages::leave_group_request::MemberIdentity;
 use holdfast_wire::messages::offset_commit_request::{
@@ -354,7 +354,7 @@ impl GroupConsumer {
         let shares = shares.into_iter().map(|(member, share)| {
             SyncGroupRequestAssignment::default()
                 .with_member_id(text(&member))
-                .with_assignment(consumer_protocol::encode_share(&share))
+                .with_assignment(consumer_protocol::encode_share(0, &share))
         });
         Ok(shares.collect())
     }

@@ -15,6 +15,7 @@ mod features;
 mod isr;
 pub mod permit;
 pub mod placement;
+mod quotas;
 mod sessions;
 mod tick;
 mod topics;
@@ -25,8 +26,8 @@ use std::time::Duration;
 use holdfast_model::{BrokerEpoch, BrokerId, Monotonic, TopicPartition};
 
 pub use command::{
-    AlterConfig, Command, ConfigOperation, ConfigResource, CreatePartitionsRequest, Failure,
-    NewTopic, Outcome, Registration, ReplicaReport, TopicCreated, TopicReference,
+    AlterConfig, AlterQuotas, Command, ConfigOperation, ConfigResource, CreatePartitionsRequest,
+    Failure, NewTopic, Outcome, Registration, ReplicaReport, TopicCreated, TopicReference,
 };
 pub use draft::Draft;
 pub use features::brokers_behind;
@@ -260,6 +261,9 @@ impl Controller {
             Command::ElectLeaders { partitions, any } => {
                 self.elect_on_request(draft, partitions.as_deref(), *any, now)
             }
+            Command::AlterClientQuotas { alterations, .. } => {
+                Self::alter_client_quotas(draft, alterations)
+            }
         }
     }
 
@@ -291,7 +295,8 @@ impl Controller {
                 | Change::SetClusterConfig { .. }
                 | Change::SetBrokerConfig { .. }
                 | Change::PutPermit(_)
-                | Change::EndPermit { .. } => {}
+                | Change::EndPermit { .. }
+                | Change::SetClientQuota { .. } => {}
             }
         }
     }

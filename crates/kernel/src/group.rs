@@ -37,14 +37,14 @@ pub use answer::{
 };
 use classic::ClassicGroup;
 use classic::State;
-pub use classic::{JoinRequest, LeavingMember, Now, SyncRequest};
+pub use classic::{JoinRequest, LeavingMember, MemberHeartbeat, Now, SyncRequest};
 pub use load::Loader;
 use member::Member;
 pub use member::Protocol;
 pub use modern::{
-    Assignor, BadRegex, Current, HeartbeatAnswer, HeartbeatRequest, LEFT, LEFT_FOR_A_WHILE,
-    MemberState, MemberValue, ModernDescription, ModernKey, ModernMemberDescription, ModernValue,
-    Partitions, Refusal, Subscription, Topics,
+    Assignor, BadRegex, ClassicPart, ClassicProtocol, Current, HeartbeatAnswer, HeartbeatRequest,
+    LEFT, LEFT_FOR_A_WHILE, MemberState, MemberValue, ModernDescription, ModernKey,
+    ModernMemberDescription, ModernValue, Partitions, Refusal, Subscription, Topics,
 };
 pub use offsets::{CommitRequest, OffsetRow, OffsetTable};
 pub use options::GroupOptions;

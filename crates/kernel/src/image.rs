@@ -2,6 +2,7 @@
 
 mod change;
 mod permit;
+mod quota;
 mod record;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -19,6 +20,10 @@ pub use permit::{
     PERMIT_FEATURE_LEVEL, PERMIT_HISTORY, PermitBroker, PermitEnd, PermitId, PermitOutcome,
     PermitPurpose, PermitRecord, PermitStage,
 };
+pub use quota::{
+    EntityKind, EntityName, MAX_QUOTA_ENTITIES, MAX_QUOTA_NAME, QuotaEntity, QuotaValue,
+    check_quota,
+};
 pub(crate) use record::level_one;
 pub use record::{BrokerRecord, Endpoint, IsrMember, PartitionRecord, TopicRecord};
 
@@ -30,12 +35,15 @@ const TOMBSTONES: usize = 100_000;
 
 /// The newest feature level that this build knows. New formats are written only at their level.
 ///
-/// 1: what the first release wrote. 2: restart permits, groups of the consumer protocol.
+/// 1: what the first release wrote. 2: restart permits, groups of the consumer protocol, quotas of clients.
 pub const FEATURE_LEVEL: u32 = 2;
 
 /// The level from which on groups of the consumer protocol are served: an older version does not know
 /// their records.
 pub const CONSUMER_PROTOCOL_LEVEL: u32 = 2;
+
+/// The level from which on quotas of clients are kept.
+pub const QUOTA_FEATURE_LEVEL: u32 = 2;
 
 /// The state that the quorum agreed on. A clone shares its structure with the original.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -75,6 +83,9 @@ pub struct ClusterImage {
     /// The permits that ended last, the newest at the end.
     #[serde(default)]
     pub permit_history: Arc<VecDeque<PermitEnd>>,
+    /// Quotas of clients, by whose they are.
+    #[serde(default)]
+    pub client_quotas: Arc<BTreeMap<QuotaEntity, BTreeMap<String, QuotaValue>>>,
 }
 
 impl ClusterImage {
@@ -144,6 +155,9 @@ impl ClusterImage {
             }
             Change::PutPermit(record) => self.put_permit(record),
             Change::EndPermit { id, end, because } => self.end_permit(*id, *end, because),
+            Change::SetClientQuota { entity, key, value } => {
+                self.set_client_quota(entity, key, *value);
+            }
         }
     }
 
@@ -183,6 +197,18 @@ impl ClusterImage {
             }
             None if index == count => topic.partitions.push(record.clone()),
             None => {}
+        }
+    }
+
+    fn set_client_quota(&mut self, entity: &QuotaEntity, key: &str, value: Option<QuotaValue>) {
+        let quotas = Arc::make_mut(&mut self.client_quotas);
+        let of_entity = quotas.entry(entity.clone()).or_default();
+        match value {
+            Some(value) => of_entity.insert(key.to_owned(), value),
+            None => of_entity.remove(key),
+        };
+        if of_entity.is_empty() {
+            quotas.remove(entity);
         }
     }
 

@@ -141,6 +141,8 @@ error_codes! {
     MismatchedEndpointType = 114, "MISMATCHED_ENDPOINT_TYPE", false;
     UnsupportedEndpointType = 115, "UNSUPPORTED_ENDPOINT_TYPE", false;
     UnknownControllerId = 116, "UNKNOWN_CONTROLLER_ID", false;
+    UnknownSubscriptionId = 117, "UNKNOWN_SUBSCRIPTION_ID", false;
+    TelemetryTooLarge = 118, "TELEMETRY_TOO_LARGE", false;
     InvalidRegistration = 119, "INVALID_REGISTRATION", false;
     InvalidRegularExpression = 128, "INVALID_REGULAR_EXPRESSION", false;
     RebootstrapRequired = 129, "REBOOTSTRAP_REQUIRED", false;

@@ -6,7 +6,9 @@
 pub mod batch_info;
 pub mod checkpoint;
 pub mod clock;
+pub mod consumer_protocol;
 pub mod error_code;
+pub mod group_migration;
 pub mod identity;
 pub mod internal_topic;
 pub mod invariant;
@@ -19,6 +21,7 @@ pub use batch_info::BatchInfo;
 pub use checkpoint::{LogCheckpoint, ProducerBatch, ProducerEntry, Segment};
 pub use clock::{Clock, ManualClock, Monotonic, SystemClock};
 pub use error_code::ErrorCode;
+pub use group_migration::MigrationPolicy;
 pub use identity::{
     BrokerEpoch, BrokerId, ClusterId, Incarnation, RecoveryGeneration, ReplicaId, StartNumber,
     TopicId, TopicPartition,

@@ -58,6 +58,8 @@ pub struct Config {
     pub admin_bind: HostPort,
     /// Where people and operators ask.
     pub admin_api: AdminApi,
+    /// What clients push.
+    pub telemetry: Telemetry,
     /// The process only holds the disk: it neither serves nor takes part.
     pub parked: bool,
     /// The log of the process.
@@ -115,6 +117,17 @@ impl AdminApi {
             self.authority.as_ref()?,
         ])
     }
+}
+
+/// Metrics that clients push (KIP-714).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Telemetry {
+    /// Where they go: OTLP over HTTP. Unset: clients are not asked for any.
+    pub receiver: Option<String>,
+    /// Milliseconds between two pushes of a client.
+    pub interval_ms: u64,
+    /// The most that a client may push at once, in bytes.
+    pub max_bytes: u32,
 }
 
 /// The listener for the other brokers.
@@ -205,6 +218,11 @@ impl Default for Config {
                 certificate: None,
                 key: None,
                 authority: None,
+            },
+            telemetry: Telemetry {
+                receiver: None,
+                interval_ms: 300_000,
+                max_bytes: 1_048_576,
             },
             parked: false,
             log: Log {

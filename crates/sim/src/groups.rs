@@ -21,7 +21,7 @@ use holdfast_kernel::group::Planted;
 
 use crate::{Time, Violation};
 
-pub use mix::{MIXES, Mix};
+pub use mix::{MIXES, Mix, Protocols};
 use world::World;
 
 /// Partitions of the topic that the group reads.
@@ -47,6 +47,8 @@ pub struct GroupReport {
     pub commits: u64,
     /// Coordinators that took over.
     pub failovers: u64,
+    /// Times that the group went from one protocol to the other.
+    pub moved: u64,
     /// Times that the log was rewritten.
     pub rewritten: u64,
     /// What happened, where it was asked for.
@@ -57,8 +59,8 @@ impl fmt::Display for GroupReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} steps, {} generations, {} commits, {} failovers, {} rewritings",
-            self.events, self.generations, self.commits, self.failovers, self.rewritten
+            "{} steps, {} generations, {} commits, {} failovers, {} changes of protocol, {} rewritings",
+            self.events, self.generations, self.commits, self.failovers, self.moved, self.rewritten
         )
     }
 }

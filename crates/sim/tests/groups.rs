@@ -7,7 +7,7 @@ use holdfast_sim::groups::{self, GroupReport, Mix};
 const SEEDS: u64 = 1_000;
 
 /// Seeds in which a planted bug must show itself, and how often it must at least.
-const PLANTED_SEEDS: u64 = 400;
+const PLANTED_SEEDS: u64 = 1_000;
 const AT_LEAST: usize = 3;
 
 fn run(seed: u64, planted: Planted) -> GroupReport {
@@ -27,12 +27,15 @@ fn no_offset_is_lost_or_moved_back_and_every_partition_has_one_owner() {
         total.generations += report.generations;
         total.commits += report.commits;
         total.failovers += report.failovers;
+        total.moved += report.moved;
         total.rewritten += report.rewritten;
     }
     // The seeds met what they are for.
     let met = [total.generations, total.failovers, total.rewritten];
     assert!(met.iter().all(|count| *count > SEEDS), "{total}");
     assert!(total.commits > SEEDS * 50, "{total}");
+    // A quarter of them has members of both protocols.
+    assert!(total.moved > SEEDS / 10, "{total}");
 }
 
 #[test]

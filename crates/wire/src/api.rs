@@ -122,6 +122,10 @@ apis! {
     ListPartitionReassignments = 46, advertised 0..=0, served from 0, flexible from 0;
     /// Deletes offsets of a group.
     OffsetDelete = 47, advertised 0..=0, served from 0, flexible from i16::MAX;
+    /// Shows the quotas of clients.
+    DescribeClientQuotas = 48, advertised 0..=1, served from 0, flexible from 1;
+    /// Changes the quotas of clients.
+    AlterClientQuotas = 49, advertised 0..=1, served from 0, flexible from 1;
     /// Describes the metadata quorum.
     DescribeQuorum = 55, advertised 0..=2, served from 0, flexible from 0;
     /// Turns features on.
@@ -134,6 +138,10 @@ apis! {
     ConsumerGroupHeartbeat = 68, advertised 0..=1, served from 0, flexible from 0;
     /// Describes groups of the consumer protocol.
     ConsumerGroupDescribe = 69, advertised 0..=1, served from 0, flexible from 0;
+    /// Asks which metrics to push.
+    GetTelemetrySubscriptions = 71, advertised 0..=0, served from 0, flexible from 0;
+    /// Pushes metrics.
+    PushTelemetry = 72, advertised 0..=0, served from 0, flexible from 0;
     /// Lists what has settings.
     ListConfigResources = 74, advertised 0..=1, served from 0, flexible from 0;
     /// Describes the partitions of topics, page by page.
@@ -256,12 +264,16 @@ mod tests {
             (44, 0, 1),
             (46, 0, 0),
             (47, 0, 0),
+            (48, 0, 1),
+            (49, 0, 1),
             (55, 0, 2),
             (57, 0, 2),
             (60, 0, 2),
             (61, 0, 0),
             (68, 0, 1),
             (69, 0, 1),
+            (71, 0, 0),
+            (72, 0, 0),
             (74, 0, 1),
             (75, 0, 0),
         ];

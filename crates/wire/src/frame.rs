@@ -124,6 +124,7 @@ pub fn limit_for(api_key: i16) -> usize {
             Api::CreateTopics
             | Api::CreatePartitions
             | Api::ElectLeaders
+            | Api::AlterClientQuotas
             | Api::AlterConfigs
             | Api::IncrementalAlterConfigs
             | Api::Metadata

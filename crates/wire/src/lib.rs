@@ -16,7 +16,6 @@ pub mod api;
 pub mod batch;
 pub mod build;
 pub mod codec;
-pub mod consumer_protocol;
 pub mod cursor;
 pub mod fetch_response;
 pub mod frame;

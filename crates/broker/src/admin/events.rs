@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures::Stream;
-use holdfast_kernel::image::{BrokerRecord, Change, ClusterImage, PartitionRecord};
+use holdfast_kernel::image::{
+    BrokerRecord, Change, ClusterImage, EntityName, PartitionRecord, QuotaEntity,
+};
 use holdfast_model::{Clock, TopicPartition};
 use holdfast_quorum::{Changes, ImageUpdates, Quorum};
 use holdfast_rpc::Status;
@@ -92,6 +94,15 @@ fn tell<'a>(before: &ClusterImage, changes: impl Iterator<Item = &'a Change>) ->
     happened
 }
 
+/// Whose quota it is, in words.
+fn quota_of(entity: &QuotaEntity) -> String {
+    let parts = entity.iter().map(|(kind, name)| match name {
+        EntityName::Default => format!("every {}", kind.name()),
+        EntityName::Named(name) => format!("{} {name}", kind.name()),
+    });
+    parts.collect::<Vec<_>>().join(", ")
+}
+
 fn one(before: &ClusterImage, change: &Change) -> Option<Happening> {
     let event = |kind, subject: String, message: String| Happening::new(kind, subject, message);
     Some(match change {
@@ -123,6 +134,14 @@ fn one(before: &ClusterImage, change: &Change) -> Option<Happening> {
             "SettingChanged",
             format!("broker {broker}"),
             format!("{key} changed"),
+        ),
+        Change::SetClientQuota { entity, key, value } => event(
+            "QuotaChanged",
+            quota_of(entity),
+            match value {
+                Some(value) => format!("{key} is {} now", value.get()),
+                None => format!("{key} is taken away"),
+            },
         ),
         Change::PutPermit(permit) => event(
             "Permit",

@@ -120,6 +120,11 @@ impl Coordinator {
         }
     }
 
+    /// A step is done, or about to be: a test may have the process end there.
+    async fn step(&self, name: &str) {
+        self.broker.environment().test_point.reach(name).await;
+    }
+
     pub(super) fn now(&self) -> Now {
         Now {
             monotonic: self.broker.clock.monotonic(),
@@ -254,14 +259,20 @@ impl<'a> Work<'a> {
 
     async fn carry_out(&mut self, now: Now, mut effects: Effects) -> Result<(), ErrorCode> {
         loop {
-            self.waiting.answer(effects.answers.drain(..));
+            if !effects.answers.is_empty() {
+                self.coordinator.step("offsets-committed").await;
+                self.waiting.answer(effects.answers.drain(..));
+                self.coordinator.step("offsets-answered").await;
+            }
             if effects.writes.is_empty() {
                 return Ok(());
             }
             let writes = std::mem::take(&mut effects.writes);
             let (packed, mut refused) = pack(writes, now.wall_ms);
             for batch in packed {
+                self.coordinator.step("offsets-packed").await;
                 let appended = self.append(&batch.batch).await;
+                self.coordinator.step("offsets-appended").await;
                 let last = batch.writes.last().copied().unwrap_or_default();
                 match appended {
                     Ok(number) => {
@@ -306,6 +317,7 @@ impl<'a> Work<'a> {
                     Ok(number) => {
                         self.under_way.insert(number, Batch::Page);
                         self.rewriting.page_appended(batch.batch.len() as u64);
+                        self.coordinator.step("offsets-page-appended").await;
                     }
                     Err(ErrorCode::NotLeaderOrFollower) => {
                         return Err(ErrorCode::NotCoordinator);
@@ -316,11 +328,13 @@ impl<'a> Work<'a> {
             }
         }
         if let Some(start) = self.rewriting.finished() {
+            self.coordinator.step("offsets-rewritten").await;
             let partition = &self.coordinator.partition;
             match partition.delete_records(start) {
                 Ok(start) => tracing::debug!(partition = %partition.at(), %start, "log rewritten"),
                 Err(code) => tracing::debug!(%code, "the start of a rewritten log stays"),
             }
+            self.coordinator.step("offsets-start-moved").await;
         }
         Ok(())
     }

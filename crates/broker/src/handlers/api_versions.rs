@@ -22,6 +22,9 @@ const OFF_FROM: i16 = 4;
 /// Kafka's name for the feature that the consumer protocol is.
 pub(super) const GROUP_VERSION: &str = "group.version";
 
+/// Announced where somebody receives what clients push.
+const TELEMETRY: [Api; 2] = [Api::GetTelemetrySubscriptions, Api::PushTelemetry];
+
 /// Answers with the table of APIs, and with the features that are on.
 pub fn handle(
     broker: &Arc<BrokerState>,
@@ -32,7 +35,10 @@ pub fn handle(
     if version >= NAMED_FROM && !named {
         return ApiVersionsResponse::default().with_error_code(ErrorCode::InvalidRequest.code());
     }
-    let rows = Api::ALL.iter().map(|api| {
+    let served = Api::ALL
+        .iter()
+        .filter(|api| broker.telemetry.is_some() || !TELEMETRY.contains(api));
+    let rows = served.map(|api| {
         let versions = api.advertised();
         ApiVersion::default()
             .with_api_key(api.key())

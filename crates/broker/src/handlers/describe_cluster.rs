@@ -15,8 +15,7 @@ use crate::state::BrokerState;
 const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;
 
-/// The first version that tells endpoint types apart, and the first that shows fenced brokers.
-const TYPES_FROM: i16 = 1;
+/// The first version that shows fenced brokers.
 const FENCED_FROM: i16 = 2;
 
 /// Every operation that a cluster knows, as bits of Kafka's numbers: create 5, alter 7, describe 8,
@@ -44,12 +43,7 @@ fn describe(
 ) -> DescribeClusterResponse {
     if !context.authorize(Operation::Describe, CLUSTER) {
         let code = ErrorCode::ClusterAuthorizationFailed;
-        return failed(
-            version,
-            request,
-            code,
-            "Cluster authorization failed.".to_owned(),
-        );
+        return failed(code, "Cluster authorization failed.".to_owned());
     }
     match request.endpoint_type {
         BROKERS => {}
@@ -57,16 +51,11 @@ fn describe(
             let message = "The request was sent to an endpoint of type BROKER, but we wanted an \
                            endpoint of type CONTROLLER";
             let code = ErrorCode::MismatchedEndpointType;
-            return failed(version, request, code, message.to_owned());
+            return failed(code, message.to_owned());
         }
         unknown => {
             let message = format!("Unsupported endpoint type {unknown}");
-            return failed(
-                version,
-                request,
-                ErrorCode::UnsupportedEndpointType,
-                message,
-            );
+            return failed(ErrorCode::UnsupportedEndpointType, message);
         }
     }
     let show_fenced = request.include_fenced_brokers && version >= FENCED_FROM;
@@ -97,20 +86,10 @@ fn describe(
     }
 }
 
-fn failed(
-    version: i16,
-    request: &DescribeClusterRequest,
-    code: ErrorCode,
-    message: String,
-) -> DescribeClusterResponse {
-    let answer = DescribeClusterResponse::default()
+fn failed(code: ErrorCode, message: String) -> DescribeClusterResponse {
+    DescribeClusterResponse::default()
         .with_error_code(code.code())
-        .with_error_message(Some(text(message)));
-    if version >= TYPES_FROM {
-        answer.with_endpoint_type(request.endpoint_type)
-    } else {
-        answer
-    }
+        .with_error_message(Some(text(message)))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use holdfast_wire::messages::describe_producers_response::{
 };
 use holdfast_wire::messages::{DescribeProducersRequest, DescribeProducersResponse, ProducerId};
 
+use super::text::text;
 use super::{Operation, RequestContext, locate};
 use crate::state::BrokerState;
 
@@ -31,7 +32,9 @@ pub fn handle(
             }
             match producers(broker, &topic.name, *index) {
                 Ok(entries) => row.with_active_producers(entries.iter().map(shown).collect()),
-                Err(code) => row.with_error_code(code.code()),
+                Err(code) => row
+                    .with_error_code(code.code())
+                    .with_error_message(Some(text(words(code)))),
             }
         });
         let partitions = partitions.collect();
@@ -40,6 +43,14 @@ pub fn handle(
             .with_partitions(partitions)
     });
     DescribeProducersResponse::default().with_topics(topics.collect())
+}
+
+fn words(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::UnknownTopicOrPartition => "There is no such partition.",
+        ErrorCode::NotLeaderOrFollower => "Another broker leads the partition.",
+        _ => "The partition cannot be asked now.",
+    }
 }
 
 fn producers(

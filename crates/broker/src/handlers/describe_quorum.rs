@@ -65,7 +65,8 @@ fn describe(
         if &*topic.topic_name.0 == METADATA_TOPIC
             && matches!(topic.partitions.as_slice(), [partition] if partition.partition_index == 0));
     if !asks_for_the_log {
-        let topics = request.topics.iter().map(unknown).collect();
+        let topics = request.topics.iter();
+        let topics = topics.map(|topic| unknown(topic, version)).collect();
         return DescribeQuorumResponse::default().with_topics(topics);
     }
     let leader = status.leader.map_or(-1, |leader| leader.broker.0);
@@ -92,12 +93,14 @@ fn describe(
     answer.with_nodes(ids.filter_map(|id| node(image, id, listener)).collect())
 }
 
-fn unknown(topic: &AskedTopic) -> TopicData {
+fn unknown(topic: &AskedTopic, version: i16) -> TopicData {
+    let message = (version >= NODES_FROM).then(|| text("It is not the log of metadata."));
     let code = ErrorCode::UnknownTopicOrPartition.code();
     let partitions = topic.partitions.iter().map(|partition| {
         PartitionData::default()
             .with_partition_index(partition.partition_index)
             .with_error_code(code)
+            .with_error_message(message.clone())
     });
     TopicData::default()
         .with_topic_name(topic.topic_name.clone())

@@ -114,7 +114,8 @@ impl Page<'_> {
             } else {
                 ErrorCode::InvalidTopicException
             };
-            self.topics.push(failed(name, code));
+            let unknown = failed(name, code).with_topic_authorized_operations(ALL_OPERATIONS);
+            self.topics.push(unknown);
             return None;
         };
         if self.left == 0 {

@@ -30,7 +30,7 @@ pub async fn handle(
         return refused(ErrorCode::ClusterAuthorizationFailed);
     }
     if ![PREFERRED, ANY].contains(&request.election_type) {
-        return refused(ErrorCode::InvalidRequest);
+        return unknown_kind(request);
     }
     let mut results = Results::new();
     let image = broker.image();
@@ -117,6 +117,20 @@ fn row(partition: i32, failure: Option<Failure>) -> PartitionResult {
         .with_partition_id(partition)
         .with_error_code(code.code())
         .with_error_message(failure.map(|failure| text(&failure.message)))
+}
+
+fn unknown_kind(request: ElectLeadersRequest) -> ElectLeadersResponse {
+    let message = format!("there are no elections of kind {}", request.election_type);
+    let failure = Failure::new(ErrorCode::InvalidRequest, message);
+    let topics = request.topic_partitions.into_iter().flatten();
+    let topics = topics.map(|topic| {
+        let partitions = topic.partitions.iter();
+        let rows = partitions.map(|partition| row(*partition, Some(failure.clone())));
+        ReplicaElectionResult::default()
+            .with_topic(topic.topic)
+            .with_partition_result(rows.collect())
+    });
+    refused(failure.code).with_replica_election_results(topics.collect())
 }
 
 fn refused(code: ErrorCode) -> ElectLeadersResponse {

@@ -235,6 +235,14 @@ fn new_topic(key: &TopicKey) -> FetchedTopic {
     }
 }
 
+/// What is answered without a look at any log.
+const NOWHERE: [ErrorCode; 4] = [
+    ErrorCode::UnknownTopicOrPartition,
+    ErrorCode::UnknownTopicId,
+    ErrorCode::InconsistentTopicId,
+    ErrorCode::TopicAuthorizationFailed,
+];
+
 fn fetched(wanted: &Wanted, gathered: Gathered, version: i16) -> FetchedPartition {
     let current_leader = gathered.new_leader.as_ref().map(|leader| CurrentLeader {
         leader_id: leader.id.0,
@@ -248,7 +256,9 @@ fn fetched(wanted: &Wanted, gathered: Gathered, version: i16) -> FetchedPartitio
         log_start_offset: gathered.log_start,
         diverging_epoch: gathered.diverging,
         current_leader: current_leader.filter(|_| version >= 12),
-        aborted_transactions: gathered.read_committed.then(Vec::new),
+        // Kafka writes an empty list too where it looked for no log.
+        aborted_transactions: (gathered.read_committed || NOWHERE.contains(&gathered.code))
+            .then(Vec::new),
         preferred_read_replica: gathered.preferred_replica.map_or(-1, |id| id.0),
         records: gathered.records,
     }

@@ -14,6 +14,9 @@ use crate::state::BrokerState;
 /// The first version asks for client metrics alone, of which there are none.
 const KINDS_FROM: i16 = 1;
 
+/// Topics, brokers, their loggers, client metrics, groups: what Kafka keeps settings of.
+const KINDS: [i8; 5] = [TOPIC, BROKER, 8, 16, 32];
+
 /// Lists the kinds asked for; all if none is named. Kinds that do not exist here have no members.
 pub fn handle(
     broker: &Arc<BrokerState>,
@@ -29,6 +32,9 @@ pub fn handle(
         return response;
     }
     let kinds = &request.resource_types;
+    if kinds.iter().any(|kind| !KINDS.contains(kind)) {
+        return response.with_error_code(ErrorCode::UnsupportedVersion.code());
+    }
     let asked = |kind: i8| kinds.is_empty() || kinds.contains(&kind);
     let image = broker.image();
     let mut names: Vec<(i8, String)> = Vec::new();

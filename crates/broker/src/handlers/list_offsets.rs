@@ -129,10 +129,15 @@ async fn one(
             settled(&offsets)?;
             Ok(Found::end(offsets.high_watermark, offsets.leader_epoch))
         }
-        EARLIEST | EARLIEST_LOCAL => Ok(Found::end(
-            offsets.log_start,
-            partition.epoch_at(offsets.log_start),
-        )),
+        EARLIEST | EARLIEST_LOCAL => {
+            // Of an empty log, that of the record that will be there.
+            let empty = offsets.log_start == offsets.high_watermark;
+            let epoch = match partition.epoch_at(offsets.log_start) {
+                LeaderEpoch::UNKNOWN if empty => offsets.leader_epoch,
+                known => known,
+            };
+            Ok(Found::end(offsets.log_start, epoch))
+        }
         // Nothing is tiered.
         LATEST_TIERED => Ok(Found::NOTHING),
         timestamp => match by_time(broker, &partition, &offsets, timestamp).await? {

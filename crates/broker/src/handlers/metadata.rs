@@ -28,6 +28,9 @@ const CLUSTER_OPERATIONS: std::ops::RangeInclusive<i16> = 8..=10;
 /// own.
 const LISTENER_NOT_FOUND_FROM: i16 = 6;
 
+/// From this version on a topic that there is not, and that was asked for by its id, has no name.
+const NO_NAME_FROM: i16 = 12;
+
 /// How topics are shown.
 #[derive(Clone, Copy, Debug)]
 struct Shown {
@@ -197,15 +200,24 @@ fn find(
         }
         _ => missing,
     };
-    MetadataResponseTopic::default()
+    let nameless = || (shown.version < NO_NAME_FROM).then(TopicName::default);
+    let answer = MetadataResponseTopic::default()
         .with_error_code(code.code())
-        .with_name(
-            asked
-                .name
-                .clone()
-                .or_else(|| Some(TopicName(StrBytes::default()))),
-        )
-        .with_topic_id(asked.topic_id)
+        .with_name(by_name.cloned().or_else(nameless))
+        .with_topic_id(asked.topic_id);
+    if by_name.is_none() {
+        return answer;
+    }
+    with_operations(answer, shown)
+}
+
+/// What the client may do, if it asked.
+fn with_operations(topic: MetadataResponseTopic, shown: Shown) -> MetadataResponseTopic {
+    if shown.operations {
+        topic.with_topic_authorized_operations(describe_topic_partitions::ALL_OPERATIONS)
+    } else {
+        topic
+    }
 }
 
 fn describe(
@@ -221,13 +233,8 @@ fn describe(
     if !context.authorize(Operation::Describe, &topic.name) {
         return described.with_error_code(ErrorCode::TopicAuthorizationFailed.code());
     }
-    let described = if shown.operations {
-        described.with_topic_authorized_operations(describe_topic_partitions::ALL_OPERATIONS)
-    } else {
-        described
-    };
     let partitions = topic.partitions.iter().enumerate();
-    described
+    with_operations(described, shown)
         .with_is_internal(is_internal(&topic.name))
         .with_partitions(
             partitions

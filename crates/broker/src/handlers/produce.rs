@@ -22,6 +22,7 @@ pub use holes::Holes;
 use holes::Passing;
 
 use super::{Operation, RequestContext};
+use crate::habits::Habit;
 use crate::partition::{Acks, AppendAnswer, Completion, PreparedBatch, Produced};
 use crate::state::{BrokerState, shown_leader};
 
@@ -108,6 +109,7 @@ pub async fn begin(
                         topic: id,
                         partition: data.index,
                     };
+                    notice(broker, context, id, acks, records.as_ref());
                     append(
                         broker,
                         version,
@@ -143,6 +145,31 @@ pub async fn begin(
         completion,
         topics,
     })
+}
+
+/// Remembers who writes in a way that may cost records.
+fn notice(
+    broker: &BrokerState,
+    context: &RequestContext,
+    topic: TopicId,
+    acks: Acks,
+    records: Option<&Bytes>,
+) {
+    let habit = match acks {
+        Acks::None => Habit::Unacknowledged,
+        Acks::Leader => Habit::LeaderOnly,
+        Acks::All => {
+            let info = records.and_then(|data| batch::to_info(data).ok());
+            if info.is_none_or(|info| info.is_idempotent()) {
+                return;
+            }
+            Habit::Twice
+        }
+    };
+    if let Some(record) = broker.image().topics.get(&topic) {
+        let client = context.client_now(&*broker.clock);
+        broker.habits.seen(client, habit(Arc::from(&*record.name)));
+    }
 }
 
 fn acks_of(number: i16) -> Option<Acks> {

@@ -39,6 +39,7 @@ async fn a_broker_answers_every_api() {
     every_version::api_versions(&mut broker).await;
     let id = topics(&mut broker).await;
     every_version::metadata(&mut broker).await;
+    every_version::no_telemetry(&mut broker).await;
     every_version::refused_batches(&mut broker).await;
     producers(&mut broker).await;
     // Times out of order: the third record is the newest.

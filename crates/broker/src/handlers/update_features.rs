@@ -32,19 +32,18 @@ pub async fn handle(
         Ok(()) => (ErrorCode::None, None),
         Err(failure) => (failure.code, Some(text(&failure.message))),
     };
-    let response = UpdateFeaturesResponse::default().with_error_message(message.clone());
-    if version >= WHOLE_FROM || code == ErrorCode::ClusterAuthorizationFailed {
-        return response.with_error_code(code.code());
+    let response = UpdateFeaturesResponse::default()
+        .with_error_code(code.code())
+        .with_error_message(message);
+    if version >= WHOLE_FROM || code != ErrorCode::None {
+        return response;
     }
     let results = request.feature_updates.into_iter().map(|update| {
         UpdatableFeatureResult::default()
             .with_feature(update.feature)
-            .with_error_code(code.code())
-            .with_error_message(message.clone())
+            .with_error_message(None)
     });
-    response
-        .with_error_message(None)
-        .with_results(results.collect())
+    response.with_results(results.collect())
 }
 
 async fn update(

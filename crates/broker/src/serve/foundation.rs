@@ -21,6 +21,7 @@ use crate::partition::{Health, Partition, TailCache, restore};
 use crate::partitions::Partitions;
 use crate::recovery;
 use crate::replication::Peers;
+use crate::test_point::TestPoint;
 use crate::topic_defaults;
 use crate::work::Work;
 
@@ -77,6 +78,7 @@ impl Foundation {
             lag_max: Duration::from_millis(config.replication.lag_time_max_ms),
             registration: RwLock::new(None),
             isolated: crate::controller::Isolated::default(),
+            test_point: TestPoint::from_environment().map_err(StartError::TestPoint)?,
         }));
         add_recovered(&config, &partitions, recovered);
         Ok(Self {

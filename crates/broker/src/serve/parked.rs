@@ -11,8 +11,8 @@ use holdfast_rpc::proto::admin::{
     ChangeSettingsReply, ChangeSettingsRequest, DeleteTopicReply, DeleteTopicRequest,
     DescribeBrokerReply, DescribeBrokerRequest, DescribeClusterReply, DescribeClusterRequest,
     DescribeTopicReply, DescribeTopicRequest, EndPermitReply, EndPermitRequest, EnsureTopicReply,
-    EnsureTopicRequest, Event, Lifecycle, RaiseFeatureLevelReply, RaiseFeatureLevelRequest,
-    WatchRequest,
+    EnsureTopicRequest, Event, Lifecycle, ListClientHabitsReply, ListClientHabitsRequest,
+    RaiseFeatureLevelReply, RaiseFeatureLevelRequest, WatchRequest,
 };
 use holdfast_rpc::{Request, Response, Status, async_trait};
 use holdfast_runtime::config::Config;
@@ -143,6 +143,13 @@ impl AdminService for Parked {
         &self,
         _request: Request<RaiseFeatureLevelRequest>,
     ) -> Result<Response<RaiseFeatureLevelReply>, Status> {
+        parked()
+    }
+
+    async fn list_client_habits(
+        &self,
+        _request: Request<ListClientHabitsRequest>,
+    ) -> Result<Response<ListClientHabitsReply>, Status> {
         parked()
     }
 

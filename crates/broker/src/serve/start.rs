@@ -30,11 +30,14 @@ use crate::controller::{
     watch_for_refusals,
 };
 use crate::coordinator::Offices;
+use crate::habits::Habits;
 use crate::handlers::fetch::FetchSessions;
 use crate::image_follower::ImageFollower;
 use crate::net::listener::Listener;
+use crate::partitions::Partitions;
 use crate::replication::{Links, ReplicationService};
 use crate::state::BrokerState;
+use crate::telemetry::{self, MaybeTelemetry, Receiver, Telemetry};
 use crate::topic_defaults;
 use crate::upkeep::Upkeep;
 
@@ -184,13 +187,16 @@ impl Parts {
             identity,
             Arc::clone(&clock),
         );
+        let telemetry = receive_telemetry(&config, &partitions, &tasks)?;
         let state = Arc::new(BrokerState {
+            telemetry,
             topic_defaults: topic_defaults::of(&config.topic_defaults),
             clock,
             partitions: Arc::clone(&partitions),
             quorum,
             controller,
             offices: Offices::default(),
+            habits: Habits::default(),
             fetch_sessions: FetchSessions::within(budget.total()),
             budget,
             answer_memory: AnswerMemory::default(),
@@ -412,6 +418,24 @@ impl Parts {
             });
         }
     }
+}
+
+/// Hands clients' metrics on, where somebody receives them.
+fn receive_telemetry(
+    config: &Config,
+    partitions: &Partitions,
+    tasks: &Tasks,
+) -> Result<MaybeTelemetry, StartError> {
+    let Some(receiver) = &config.telemetry.receiver else {
+        return Ok(None);
+    };
+    let receiver = Receiver::new(receiver).map_err(StartError::Telemetry)?;
+    let (telemetry, payloads) = Telemetry::new(&config.telemetry);
+    let metrics = partitions.environment().metrics.telemetry.clone();
+    let stop = tasks.shutdown_token();
+    let forwarding = telemetry::forward(receiver, payloads, metrics, stop);
+    tasks.spawn("telemetry", Class::Critical, forwarding);
+    Ok(Some(Arc::new(telemetry)))
 }
 
 fn read_document(data_dir: &std::path::Path) -> Result<Option<Document>, StartError> {

@@ -10,6 +10,7 @@ use holdfast_client::{
 use serde_json::json;
 
 use crate::output;
+use crate::progress::Progress;
 use crate::session::{self, Reach};
 use crate::text::{Moment, hexadecimal, moment, readable};
 
@@ -51,6 +52,9 @@ pub(crate) struct Consume {
     /// With text or hex: partition, offset, timestamp, headers and key before each value
     #[arg(long, short = 'v')]
     verbose: bool,
+    /// Say once a second how far it is
+    #[arg(long)]
+    progress: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -191,6 +195,7 @@ async fn print_all(
     } else {
         consume.format
     };
+    let mut progress = Progress::new(consume.progress);
     loop {
         if consume.max.is_some_and(|max| *count >= max) {
             return Ok(());
@@ -208,6 +213,7 @@ async fn print_all(
         out.flush()?;
         drop(out);
         source.commit().await?;
+        progress.at(*count, "records");
         if consume.exit_at_end && source.is_caught_up() {
             return Ok(());
         }

@@ -9,6 +9,7 @@ use crate::dev::control::{Command, Reply};
 use crate::dev::{Layout, call, start};
 use crate::output::{self, Table};
 use crate::session::Reach;
+use crate::text::assignment;
 
 /// Run a cluster on this machine: brokers as separate processes in the zones a, b and c, which stop
 /// with Ctrl-C and find their data when started again.
@@ -24,6 +25,10 @@ pub(crate) struct Dev {
     /// How many brokers; 3 for a new cluster, else as many as there are
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
     brokers: Option<u16>,
+    /// A setting of every broker, in Kafka's syntax, for as long as the cluster runs; may be given many
+    /// times
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
+    settings: Vec<(String, String)>,
     /// What to do to a cluster that runs
     #[command(subcommand)]
     action: Option<Action>,
@@ -68,7 +73,7 @@ struct Which {
 pub(crate) fn run(dev: Dev, reach: &Reach) -> anyhow::Result<ExitCode> {
     let layout = Layout::new(dev.place.dir, dev.place.base_port)?;
     let Some(action) = dev.action else {
-        return start(layout, dev.brokers);
+        return start(layout.with_settings(dev.settings), dev.brokers);
     };
     let command = match action {
         Action::Kill(which) => Command::Kill {

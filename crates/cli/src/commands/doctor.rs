@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
+use clap::Args;
 use holdfast_client::admin::{ClusterDescription, ConfigEntry, QuorumDescription, Resource};
 use holdfast_client::{Admin, Client, Cluster as Metadata};
+use holdfast_rpc::proto::admin::{ClientHabit, ListClientHabitsRequest};
 use holdfast_wire::Api;
 use serde::Serialize;
 
 use crate::exit;
 use crate::output::{self, Paint};
+use crate::rule::{Rule, answer};
 use crate::session::Reach;
 use crate::text::add;
 
@@ -59,11 +62,26 @@ struct Seen {
     brokers: BTreeMap<i32, Result<Vec<(Api, i16)>, String>>,
     /// Topics beyond [`TOPICS`].
     skipped: usize,
+    /// What clients were seen to do; none if nobody was asked.
+    habits: Option<Vec<ClientHabit>>,
+}
+
+/// Look for what endangers records or availability. With a certificate (--certificates) the brokers at --admin
+/// are asked besides what their clients do: name all of them, each knows its own clients.
+#[derive(Args, Debug)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    rule: Rule,
 }
 
 /// Looks, prints what is to be mended, and says by the exit code whether there is anything.
-pub(crate) async fn run(reach: &Reach) -> anyhow::Result<ExitCode> {
-    let seen = look(reach.client().await?).await?;
+pub(crate) async fn run(doctor: &Doctor, reach: &Reach) -> anyhow::Result<ExitCode> {
+    let mut seen = look(reach.client().await?).await?;
+    if doctor.rule.is_given() {
+        seen.habits = Some(habits(&doctor.rule, reach).await?);
+    } else {
+        output::note("what clients do was not looked at: that needs --admin and --certificates");
+    }
     let checks = checks::all(&seen);
     if reach.is_json() {
         reach.print(&checks)?;
@@ -82,6 +100,21 @@ pub(crate) async fn run(reach: &Reach) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// What clients of any of the brokers were seen to do.
+async fn habits(rule: &Rule, reach: &Reach) -> anyhow::Result<Vec<ClientHabit>> {
+    let mut all = Vec::new();
+    for (address, client) in rule.clients(reach).await? {
+        match client {
+            Ok(mut client) => {
+                let reply = client.list_client_habits(ListClientHabitsRequest {}).await;
+                all.extend(answer(reply)?.habits);
+            }
+            Err(reason) => output::note(&format!("{address} does not answer: {reason}")),
+        }
+    }
+    Ok(all)
 }
 
 async fn look(client: Client) -> anyhow::Result<Seen> {
@@ -117,6 +150,7 @@ async fn look(client: Client) -> anyhow::Result<Seen> {
     let own = metadata.topics.values().filter(|t| !t.internal).count();
     Ok(Seen {
         skipped: own - settings.len(),
+        habits: None,
         cluster,
         quorum,
         metadata,

@@ -13,9 +13,11 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::output;
+use crate::progress::Progress;
 use crate::session::{self, Reach};
 use crate::text::{add, assignment};
 
+mod json;
 mod lines;
 
 /// Records whose outcome is still open; their bytes are bounded by the producer's buffer besides.
@@ -36,6 +38,12 @@ pub(crate) struct Produce {
     /// What stands between key and value in a line; without it lines have no key
     #[arg(long, short = 'k', value_name = "TEXT")]
     key_separator: Option<String>,
+    /// How lines are read
+    #[arg(long, value_enum, default_value = "text")]
+    format: LineFormat,
+    /// Say once a second how far it is
+    #[arg(long)]
+    progress: bool,
     /// A header of every record; may be given many times
     #[arg(long = "header", short = 'H', value_name = "NAME=VALUE", value_parser = assignment)]
     headers: Vec<(String, String)>,
@@ -57,8 +65,17 @@ pub(crate) struct Produce {
     delivery_timeout: u64,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LineFormat {
+    /// A line is a value, or a key and a value
+    Text,
+    /// A line is what `consume -o json` prints of a record: its key, value, headers and timestamp
+    Json,
+}
+
+/// `--acks`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum AcksName {
+pub(crate) enum AcksName {
     #[value(name = "0")]
     None,
     #[value(name = "1")]
@@ -66,8 +83,9 @@ enum AcksName {
     All,
 }
 
+/// `--compression`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum CodecName {
+pub(crate) enum CodecName {
     None,
     Gzip,
     Snappy,
@@ -75,21 +93,33 @@ enum CodecName {
     Zstd,
 }
 
+impl AcksName {
+    pub(crate) fn acks(self) -> Acks {
+        match self {
+            Self::None => Acks::None,
+            Self::Leader => Acks::Leader,
+            Self::All => Acks::All,
+        }
+    }
+}
+
+impl CodecName {
+    pub(crate) fn codec(self) -> Codec {
+        match self {
+            Self::None => Codec::None,
+            Self::Gzip => Codec::Gzip,
+            Self::Snappy => Codec::Snappy,
+            Self::Lz4 => Codec::Lz4,
+            Self::Zstd => Codec::Zstd,
+        }
+    }
+}
+
 impl Produce {
     fn options(&self) -> ProducerOptions {
         ProducerOptions {
-            acks: match self.acks {
-                AcksName::None => Acks::None,
-                AcksName::Leader => Acks::Leader,
-                AcksName::All => Acks::All,
-            },
-            codec: match self.compression {
-                CodecName::None => Codec::None,
-                CodecName::Gzip => Codec::Gzip,
-                CodecName::Snappy => Codec::Snappy,
-                CodecName::Lz4 => Codec::Lz4,
-                CodecName::Zstd => Codec::Zstd,
-            },
+            acks: self.acks.acks(),
+            codec: self.compression.codec(),
             delivery_timeout: Duration::from_secs(self.delivery_timeout),
             ..ProducerOptions::default()
         }
@@ -97,6 +127,22 @@ impl Produce {
 
     /// The record that a line stands for.
     fn record(&self, line: Bytes) -> anyhow::Result<ProduceRecord> {
+        let header = |(name, value): &(String, String)| {
+            let bytes = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+            (bytes(name), Some(bytes(value)))
+        };
+        let mut record = match self.format {
+            LineFormat::Text => self.plain(line)?,
+            LineFormat::Json => json::record(&line)?,
+        };
+        record.topic.clone_from(&self.topic);
+        record.partition = self.partition;
+        record.headers.extend(self.headers.iter().map(header));
+        Ok(record)
+    }
+
+    /// The key and the value of a line.
+    fn plain(&self, line: Bytes) -> anyhow::Result<ProduceRecord> {
         let (key, value) = match &self.key_separator {
             None => (None, line),
             Some(separator) => {
@@ -117,17 +163,10 @@ impl Produce {
             .null
             .as_ref()
             .is_some_and(|null| null.as_bytes() == value);
-        let header = |(name, value): &(String, String)| {
-            let bytes = |text: &str| Bytes::copy_from_slice(text.as_bytes());
-            (bytes(name), Some(bytes(value)))
-        };
         Ok(ProduceRecord {
-            topic: self.topic.clone(),
-            partition: self.partition,
             key,
             value: (!is_null).then_some(value),
-            headers: self.headers.iter().map(header).collect(),
-            timestamp: None,
+            ..ProduceRecord::default()
         })
     }
 }
@@ -169,6 +208,11 @@ pub(crate) async fn run(produce: Produce, reach: &Reach) -> anyhow::Result<ExitC
         produce.key_separator.as_deref() != Some(""),
         "the key separator is empty"
     );
+    anyhow::ensure!(
+        produce.format == LineFormat::Text
+            || (produce.key_separator.is_none() && produce.null.is_none()),
+        "a line in JSON says itself what its key is, and whether it has a value"
+    );
     let client = reach.client_with(true).await?;
     let partitions = client.topic(&produce.topic).await?.partitions.len();
     if let Some(partition) = produce.partition {
@@ -185,9 +229,10 @@ pub(crate) async fn run(produce: Produce, reach: &Reach) -> anyhow::Result<ExitC
     tasks.spawn("producer", Class::Job, service.run());
     let (open, deliveries) = mpsc::channel(OPEN);
     let (tell, told) = oneshot::channel();
+    let progress = Progress::new(produce.progress);
     let told_one_by_one = if reach.is_json() { 0 } else { TOLD };
     tasks.spawn("deliveries", Class::Job, async move {
-        let summary = collect(deliveries, told_one_by_one).await;
+        let summary = collect(deliveries, told_one_by_one, progress).await;
         // Nobody waits any more only if this process is about to end with an error.
         let _unheard = tell.send(summary);
     });
@@ -260,13 +305,18 @@ async fn pace(clock: &SystemClock, started: Monotonic, count: u64, rate: u32) {
     }
 }
 
-async fn collect(mut deliveries: mpsc::Receiver<(Delivery, u64)>, most_told: u64) -> Summary {
+async fn collect(
+    mut deliveries: mpsc::Receiver<(Delivery, u64)>,
+    most_told: u64,
+    mut progress: Progress,
+) -> Summary {
     let mut summary = Summary::default();
     while let Some((delivery, bytes)) = deliveries.recv().await {
         match delivery.outcome().await {
             Ok(_) => {
                 summary.acknowledged += 1;
                 summary.bytes += bytes;
+                progress.at(summary.acknowledged, "records acknowledged");
             }
             Err(error) => {
                 summary.failed += 1;
@@ -312,6 +362,19 @@ mod tests {
         assert_eq!(keyed.value, Some(Bytes::from_static(b"b::c")));
         record(&["-k", "::"], "a:b").unwrap_err();
         record(&["-k", "::"], "").unwrap_err();
+        let json = record(
+            &["--format", "json", "-H", "h=1", "-p", "3"],
+            r#"{"key":"k"}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            (json.key, json.value),
+            (Some(Bytes::from_static(b"k")), None)
+        );
+        assert_eq!(
+            (json.topic.as_str(), json.partition, json.headers.len()),
+            ("t", Some(3), 1)
+        );
         let none = record(&["-k", ":", "--null", "NULL"], "a:NULL").unwrap();
         assert_eq!(none.value, None);
         let headed = record(&["-H", "h=1", "-H", "h=2"], "v").unwrap();

@@ -41,6 +41,7 @@ pub(crate) struct Addresses {
 pub(crate) struct Layout {
     dir: PathBuf,
     base_port: u16,
+    settings: Vec<(String, String)>,
 }
 
 impl Layout {
@@ -50,7 +51,26 @@ impl Layout {
             Some(dir) => std::path::absolute(dir)?,
             None => default_dir(base_port)?,
         };
-        Ok(Self { dir, base_port })
+        Ok(Self {
+            dir,
+            base_port,
+            settings: Vec::new(),
+        })
+    }
+
+    /// The same with settings that every broker is started with.
+    #[must_use]
+    pub(crate) fn with_settings(self, settings: Vec<(String, String)>) -> Self {
+        Self { settings, ..self }
+    }
+
+    /// Those settings, as the environment of a broker.
+    pub(crate) fn environment(&self) -> impl Iterator<Item = (String, &str)> {
+        self.settings.iter().map(|(key, value)| {
+            let key = key.strip_prefix("holdfast.").unwrap_or(key);
+            let name = key.to_ascii_uppercase().replace('.', "_");
+            (format!("HOLDFAST_{name}"), value.as_str())
+        })
     }
 
     /// The directory of everything.

@@ -61,6 +61,7 @@ impl Process {
                 command.env_remove(&name);
             }
         }
+        command.envs(layout.environment());
         let child = command.spawn()?;
         let pid = child
             .id()

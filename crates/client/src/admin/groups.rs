@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use holdfast_model::ErrorCode;
+use holdfast_model::{ErrorCode, consumer_protocol};
+use holdfast_wire::Request;
 use holdfast_wire::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
@@ -11,7 +12,6 @@ use holdfast_wire::messages::{
     ConsumerGroupDescribeRequest, DeleteGroupsRequest, DescribeGroupsRequest,
     FindCoordinatorRequest, GroupId, ListGroupsRequest, OffsetCommitRequest, OffsetFetchRequest,
 };
-use holdfast_wire::{Request, consumer_protocol};
 
 use super::{Admin, single, text, topic_name};
 use crate::{Connection, Error};
@@ -296,7 +296,11 @@ impl Admin {
             .await
     }
 
-    pub(crate) async fn coordinator(&self, group: &str) -> Result<(i32, Arc<Connection>), Error> {
+    /// Who coordinates a group now, and the way there.
+    ///
+    /// # Errors
+    /// Nobody says, or the coordinator cannot be reached.
+    pub async fn coordinator(&self, group: &str) -> Result<(i32, Arc<Connection>), Error> {
         let request = FindCoordinatorRequest::default().with_coordinator_keys(vec![text(group)]);
         let what = format!("coordinator of group {group}");
         let answer = self.client.any_broker().await?.call(&request).await?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_wire::consumer_protocol::Share;
+use holdfast_model::consumer_protocol::Share;
 
 /// Kafka's range assignor: of each topic every member gets a run of partitions, the first ones one
 /// more if they do not divide.

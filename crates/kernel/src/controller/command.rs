@@ -9,7 +9,7 @@ use holdfast_model::{
 use serde::{Deserialize, Serialize};
 
 use super::permit::{PermitObstacle, PermitRequest};
-use crate::image::{Endpoint, PermitEnd, PermitId, PermitRecord, level_one};
+use crate::image::{Endpoint, PermitEnd, PermitId, PermitRecord, QuotaEntity, level_one};
 use crate::replica::IsrProposal;
 
 /// A request to the controller. Ids and randomness come with it: the controller adds none.
@@ -103,6 +103,22 @@ pub enum Command {
         /// Whether a partition has a leader is all that matters, not which.
         any: bool,
     },
+    /// Other quotas of clients.
+    AlterClientQuotas {
+        /// One by one.
+        alterations: Vec<AlterQuotas>,
+        /// Only check.
+        validate_only: bool,
+    },
+}
+
+/// What is to be changed of one entity's quotas: all of it, or nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlterQuotas {
+    /// Whose.
+    pub entity: QuotaEntity,
+    /// Each quota's new value; none removes it.
+    pub values: BTreeMap<String, Option<f64>>,
 }
 
 /// What a process says of itself when it starts.
@@ -283,4 +299,6 @@ pub enum Outcome {
     /// What became of each partition, in the order of the request; of those that needed something if
     /// all were asked for.
     LeadersElected(Vec<(TopicPartition, Result<(), Failure>)>),
+    /// Each entity.
+    QuotasAltered(Vec<Result<(), Failure>>),
 }

@@ -106,7 +106,7 @@ impl Controller {
                 .find(|topic_key| topic_key.broker_name == key);
             let Some(known) = known.filter(|_| broker.is_none()) else {
                 return Err(Failure::new(
-                    ErrorCode::InvalidConfig,
+                    ErrorCode::InvalidRequest,
                     format!(
                         "{key} cannot be changed at run time here: topic defaults are changed for \
                          the whole cluster, everything else in the broker's file"

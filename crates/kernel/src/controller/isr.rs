@@ -111,6 +111,9 @@ impl Command {
             } | Self::AlterConfigs {
                 validate_only: true,
                 ..
+            } | Self::AlterClientQuotas {
+                validate_only: true,
+                ..
             }
         )
     }
@@ -132,6 +135,7 @@ impl Command {
             Self::EndPermit { .. } => "end_permit",
             Self::RaiseFeatureLevel { .. } => "raise_feature_level",
             Self::ElectLeaders { .. } => "elect_leaders",
+            Self::AlterClientQuotas { .. } => "alter_client_quotas",
         }
     }
 }

@@ -7,6 +7,7 @@ mod election_request;
 mod elections;
 mod features;
 mod permit;
+mod quotas;
 mod topics;
 
 use std::collections::BTreeMap;

@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use holdfast_model::{ErrorCode, Monotonic};
 
-use super::{Answer, GroupValue, Member, MemberId, Planted, Ticket};
+use super::{Answer, CONSUMER_PROTOCOL, GroupValue, Member, MemberId, Planted, Ticket};
 
-pub use request::{JoinRequest, LeavingMember, SyncRequest};
+pub use request::{JoinRequest, LeavingMember, MemberHeartbeat, SyncRequest};
 
 /// What a group does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +138,14 @@ impl ClassicGroup {
         }
     }
 
+    /// A group without members that was of the consumer protocol before: no generation comes twice.
+    pub(super) fn after(epoch: i32, now_ms: i64, planted: Planted) -> Self {
+        Self {
+            generation: epoch,
+            ..Self::new(now_ms, planted)
+        }
+    }
+
     /// A group as it was written last. Its members' sessions begin anew: they did not know that
     /// their coordinator was away.
     pub(super) fn of_stored(value: &GroupValue, now: Now, planted: Planted) -> Self {
@@ -162,18 +170,32 @@ impl ClassicGroup {
         group
     }
 
-    /// Whether a member may heartbeat: Kafka's answer.
-    pub(super) fn heartbeat(
-        &mut self,
-        now: Now,
-        member: &str,
-        instance: Option<&str>,
+    /// A group that was of the other protocol: every member has to join.
+    pub(super) fn of_members(
+        members: Vec<(MemberId, Member)>,
         generation: i32,
-    ) -> ErrorCode {
-        if let Err(code) = self.check(member, instance) {
+        now: Now,
+        planted: Planted,
+    ) -> Self {
+        let mut group = Self::new(now.wall_ms, planted);
+        group.protocol_type = Some(Arc::from(CONSUMER_PROTOCOL));
+        group.generation = generation;
+        group.state = State::Stable;
+        for (id, member) in members {
+            group.insert(&id, member);
+            group.restart_session(&id, now.monotonic);
+        }
+        group.protocol = group.choose();
+        group
+    }
+
+    /// Whether a member may heartbeat: Kafka's answer.
+    pub(super) fn heartbeat(&mut self, now: Now, request: &MemberHeartbeat) -> ErrorCode {
+        let member = &*request.member;
+        if let Err(code) = self.check(member, request.instance.as_deref()) {
             return code;
         }
-        if generation != self.generation {
+        if request.generation != self.generation {
             return ErrorCode::IllegalGeneration;
         }
         let code = match self.state {

@@ -10,10 +10,13 @@
 //! it says that it did.
 
 mod assign;
+mod classic;
+mod convert;
 mod epoch;
 mod heartbeat;
 mod key;
 mod leave;
+mod progress;
 mod reconcile;
 mod request;
 mod show;
@@ -26,7 +29,7 @@ use std::time::Duration;
 
 use holdfast_model::{Monotonic, TopicId, invariant};
 
-use super::{MemberId, Now, Planted};
+use super::{GroupOptions, MemberId, Now, Planted};
 
 pub use assign::Assignor;
 pub use key::{ModernKey, ModernValue};
@@ -56,6 +59,26 @@ pub struct MemberValue {
     pub subscription: Subscription,
     /// The assignor that it prefers, by name.
     pub assignor: Option<Arc<str>>,
+    /// What it says in the classic protocol, if it still speaks that.
+    pub classic: Option<ClassicPart>,
+}
+
+/// What a member says of itself in the classic protocol, while its group is of the other one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassicPart {
+    /// How long it may be silent, in milliseconds.
+    pub session_timeout_ms: i32,
+    /// What it knows, the best first.
+    pub protocols: Arc<[ClassicProtocol]>,
+}
+
+/// One way to divide the work that such a member knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassicProtocol {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What the member says of itself under it.
+    pub metadata: Arc<[u8]>,
 }
 
 /// A member.
@@ -65,7 +88,8 @@ struct ModernMember {
     current: Current,
     target: Partitions,
     session: Option<Monotonic>,
-    /// When it must have given up what it was told to.
+    /// When it must have given up what it was told to; a member of the classic protocol, when it must
+    /// have joined or synced.
     patience: Option<Monotonic>,
 }
 
@@ -88,12 +112,15 @@ pub(super) struct ModernGroup {
     deadlines: BTreeSet<(Monotonic, MemberId)>,
     /// What differs from what was handed out to be written.
     dirty: BTreeSet<ModernKey>,
+    /// So many members of the classic protocol, alone, become a group of theirs; 0 if they never do.
+    most_classic: usize,
     planted: Planted,
 }
 
 impl ModernGroup {
     /// A group without members.
-    pub(super) fn new(planted: Planted) -> Self {
+    pub(super) fn new(options: &GroupOptions, planted: Planted) -> Self {
+        let downgrades = options.migration.downgrades();
         Self {
             epoch: 0,
             topics_hash: 0,
@@ -105,8 +132,23 @@ impl ModernGroup {
             holders: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             dirty: BTreeSet::from([ModernKey::Group, ModernKey::TargetEpoch]),
+            most_classic: if downgrades { options.max_size } else { 0 },
             planted,
         }
+    }
+
+    /// A group without members that was of the classic protocol before: no generation comes twice.
+    pub(super) fn after(generation: i32, options: &GroupOptions, planted: Planted) -> Self {
+        Self {
+            epoch: generation,
+            target_epoch: generation,
+            ..Self::new(options, planted)
+        }
+    }
+
+    /// Its epoch.
+    pub(super) fn epoch(&self) -> i32 {
+        self.epoch
     }
 
     /// When something happens by itself.

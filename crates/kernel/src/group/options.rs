@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use holdfast_model::MigrationPolicy;
+
 /// The settings of a coordinator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GroupOptions {
@@ -17,6 +19,8 @@ pub struct GroupOptions {
     pub modern_session_timeout: Duration,
     /// Most members of one group of the consumer protocol.
     pub modern_max_size: usize,
+    /// Which groups may go from one protocol to the other while they have members.
+    pub migration: MigrationPolicy,
     /// How long offsets outlive their group, in milliseconds of wall time.
     pub retention_ms: i64,
     /// How long an answer waits for its record before it says so; the record may be committed later.
@@ -36,6 +40,7 @@ impl Default for GroupOptions {
             max_size: 5_000,
             modern_session_timeout: Duration::from_secs(45),
             modern_max_size: 5_000,
+            migration: MigrationPolicy::default(),
             retention_ms: 7 * 24 * 3_600_000,
             commit_timeout: Duration::from_secs(5),
             max_offsets: 200_000,

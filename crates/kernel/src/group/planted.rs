@@ -20,6 +20,8 @@ pub enum Planted {
     GivenBeforeGivenUp,
     /// A member of the consumer protocol is taken to have given up what it was only told to.
     GivenUpUnasked,
+    /// A group that goes over to the consumer protocol forgets what its members read.
+    GoesOverWithNothing,
 }
 
 impl Planted {
@@ -32,5 +34,6 @@ impl Planted {
         Self::RewriteOverPending,
         Self::GivenBeforeGivenUp,
         Self::GivenUpUnasked,
+        Self::GoesOverWithNothing,
     ];
 }

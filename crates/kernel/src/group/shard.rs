@@ -3,6 +3,7 @@
 mod commit;
 mod keys;
 mod members;
+mod migrate;
 mod modern;
 mod remove;
 mod rewrite;
@@ -66,7 +67,7 @@ struct Pending {
     /// Who waits for it; none once it was told that it takes long.
     ticket: Option<Ticket>,
     patience: Option<Monotonic>,
-    /// Answers to heartbeats of the consumer protocol that wait for it.
+    /// Answers to members of groups of the consumer protocol that wait for it.
     told: Vec<Told>,
     then: Then,
 }
@@ -80,14 +81,27 @@ enum Then {
         forget: bool,
         keys: Vec<ModernKey>,
     },
-    /// The log says this of members of the consumer protocol; with `forget`, nothing of members of
-    /// the classic one.
-    Modern { keys: Vec<ModernKey>, forget: bool },
+    /// The log says this of members of the consumer protocol, and of those of the classic one.
+    Modern {
+        keys: Vec<ModernKey>,
+        classic: Classic,
+    },
     /// The log says this of the members.
     Members {
         value: Arc<GroupValue>,
         what: Members,
     },
+}
+
+/// What the log says of members of the classic protocol after a write of the other's.
+#[derive(Debug)]
+enum Classic {
+    /// What it said before.
+    Same,
+    /// Nothing.
+    Gone,
+    /// This.
+    Is(Arc<GroupValue>),
 }
 
 /// Why a group's members were written.
@@ -115,9 +129,8 @@ impl Group {
             modern,
             offsets,
         } = loaded;
-        let session = options.modern_session_timeout;
         let members = match (
-            ModernGroup::of_stored(&modern, now, session, planted),
+            ModernGroup::of_stored(&modern, now, options, planted),
             &stored,
         ) {
             (Some(group), _) => Membership::Modern(group),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BrokerRecord, PERMIT_FEATURE_LEVEL, PartitionRecord, PermitId, PermitOutcome, PermitRecord,
+    QuotaEntity, QuotaValue,
 };
 
 /// One assignment. All decisions were made before; applying it needs none, so that brokers of two
@@ -78,6 +79,15 @@ pub enum Change {
         end: PermitOutcome,
         /// Why the controller cancelled it, in sentences.
         because: Vec<String>,
+    },
+    /// A quota of some clients; none removes it. Written from feature level 2 on.
+    SetClientQuota {
+        /// Whose.
+        entity: QuotaEntity,
+        /// Of what.
+        key: String,
+        /// How much.
+        value: Option<QuotaValue>,
     },
 }
 

@@ -344,7 +344,7 @@ pub(super) fn samples() -> Vec<Sample> {
             ..sample("changes-broker", bytes(&broker), reread_changes)
         },
         Sample {
-            grown: 2,
+            grown: 3,
             ..sample("snapshot", snapshot.to_vec(), reread_snapshot)
         },
         sample("document", document.into_bytes(), reread_document),

@@ -113,6 +113,9 @@ pub(super) fn samples() -> Vec<Sample> {
             rmp_serde::to_vec(&command).expect("encoded"),
             reread_changes,
         ),
-        sample("snapshot", snapshot.to_vec(), reread_snapshot),
+        Sample {
+            grown: 3,
+            ..sample("snapshot", snapshot.to_vec(), reread_snapshot)
+        },
     ]
 }

@@ -1,5 +1,6 @@
 //! Consumer groups and where their offsets are kept.
 
+use holdfast_model::MigrationPolicy;
 use serde::Serialize;
 
 /// Consumer groups: Kafka's settings with Kafka's defaults, unless said otherwise.
@@ -31,6 +32,8 @@ pub struct Groups {
     pub consumer_heartbeat_interval_ms: u64,
     /// Most members of a group of the consumer protocol (Kafka's default has no bound).
     pub consumer_max_size: usize,
+    /// Which groups may go from one protocol to the other while they have members.
+    pub consumer_migration_policy: MigrationPolicy,
 }
 
 impl Default for Groups {
@@ -49,6 +52,7 @@ impl Default for Groups {
             consumer_session_timeout_ms: 45_000,
             consumer_heartbeat_interval_ms: 5_000,
             consumer_max_size: 5_000,
+            consumer_migration_policy: MigrationPolicy::default(),
         }
     }
 }

@@ -13,12 +13,13 @@ use super::{Config, Error, placeholders, toml_file, validate};
 const FILE_BYTES: u64 = 1 << 20;
 
 /// The environment variables that mean something to the tool, not to the configuration.
-const OTHER_VARIABLES: [&str; 5] = [
+const OTHER_VARIABLES: [&str; 6] = [
     "HOLDFAST_ADMIN",
     "HOLDFAST_BLESS",
     "HOLDFAST_BOOTSTRAP",
     "HOLDFAST_CERTIFICATES",
     "HOLDFAST_CONFIG",
+    "HOLDFAST_TEST_POINT",
 ];
 
 /// Where a configuration comes from; each field wins over the ones before it.

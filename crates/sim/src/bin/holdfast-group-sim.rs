@@ -15,14 +15,15 @@ struct Groups;
 struct Totals {
     generations: u64,
     commits: u64,
+    moved: u64,
 }
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} generations, {} commits",
-            self.generations, self.commits
+            "{} generations, {} commits, {} changes of protocol",
+            self.generations, self.commits, self.moved
         )
     }
 }
@@ -61,6 +62,7 @@ impl Simulator for Groups {
 
     fn count(totals: &mut Totals, report: &GroupReport) {
         totals.generations += report.generations;
+        totals.moved += report.moved;
         totals.commits += report.commits;
     }
 }

@@ -4,6 +4,29 @@ use crate::Time;
 
 use super::SECOND;
 
+/// What the members of a group speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocols {
+    /// The classic protocol.
+    Classic,
+    /// The consumer protocol.
+    Consumer,
+    /// Every fourth the consumer protocol, the others the classic one: the group goes from one to the
+    /// other as they come and go.
+    Both,
+}
+
+impl Protocols {
+    /// Whether the member with a number speaks the consumer protocol.
+    pub(super) fn is_consumer(self, index: u64) -> bool {
+        match self {
+            Self::Classic => false,
+            Self::Consumer => true,
+            Self::Both => index.is_multiple_of(4),
+        }
+    }
+}
+
 /// How often what goes wrong, in thousandths of the occasions.
 #[derive(Debug)]
 pub struct Mix {
@@ -11,8 +34,8 @@ pub struct Mix {
     pub name: &'static str,
     /// Members that are there at most.
     pub members: u64,
-    /// They are of the consumer protocol, and not of the classic one.
-    pub modern: bool,
+    /// What they speak.
+    pub speak: Protocols,
     /// A message is lost.
     pub lost: u32,
     /// A message comes twice.
@@ -35,7 +58,7 @@ pub struct Mix {
 const EVERYTHING: Mix = Mix {
     name: "everything",
     members: 6,
-    modern: false,
+    speak: Protocols::Classic,
     lost: 50,
     repeated: 50,
     slowest: 3 * SECOND,
@@ -51,7 +74,7 @@ pub const MIXES: &[Mix] = &[
     Mix {
         name: "calm",
         members: 3,
-        modern: false,
+        speak: Protocols::Classic,
         lost: 0,
         repeated: 0,
         slowest: SECOND / 50,
@@ -64,7 +87,7 @@ pub const MIXES: &[Mix] = &[
     Mix {
         name: "failovers",
         members: 4,
-        modern: false,
+        speak: Protocols::Classic,
         lost: 5,
         repeated: 5,
         slowest: SECOND / 5,
@@ -77,7 +100,7 @@ pub const MIXES: &[Mix] = &[
     Mix {
         name: "deaths",
         members: 5,
-        modern: false,
+        speak: Protocols::Classic,
         lost: 20,
         repeated: 10,
         slowest: SECOND / 2,
@@ -91,7 +114,7 @@ pub const MIXES: &[Mix] = &[
     Mix {
         name: "modern",
         members: 4,
-        modern: true,
+        speak: Protocols::Consumer,
         lost: 10,
         repeated: 10,
         slowest: SECOND / 5,
@@ -103,7 +126,25 @@ pub const MIXES: &[Mix] = &[
     },
     Mix {
         name: "modern everything",
-        modern: true,
+        speak: Protocols::Consumer,
+        ..EVERYTHING
+    },
+    Mix {
+        name: "migration",
+        members: 4,
+        speak: Protocols::Both,
+        lost: 10,
+        repeated: 10,
+        slowest: SECOND / 5,
+        failover_every: 20 * SECOND,
+        death_every: 8 * SECOND,
+        pauses: 100,
+        slowest_commit: SECOND / 2,
+        floor: 4_000,
+    },
+    Mix {
+        name: "migration everything",
+        speak: Protocols::Both,
         ..EVERYTHING
     },
 ];

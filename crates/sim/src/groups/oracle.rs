@@ -15,11 +15,18 @@ use crate::Violation;
 pub(super) struct Oracle {
     /// Who was given which partition in each generation.
     owners: BTreeMap<i32, BTreeMap<i32, MemberId>>,
+    /// How many generations were given to anybody.
+    given: u64,
     /// The last value of each partition in the committed log.
     committed: BTreeMap<i32, i64>,
     pub(super) commits: u64,
     /// The newest epoch of a target in the committed log.
     target_epoch: i32,
+    /// Whether the log knows of the group, by its record of either protocol.
+    is_classic: bool,
+    is_modern: bool,
+    /// How often one came while the other was there.
+    pub(super) moved: u64,
 }
 
 fn broken(invariant: &str, detail: String) -> Violation {
@@ -48,6 +55,22 @@ impl Oracle {
         } = record
         {
             self.target_epoch = self.target_epoch.max(*epoch);
+        }
+        let (classic, modern) = (self.is_classic, self.is_modern);
+        match record {
+            Record::Group { value, .. } => self.is_classic = value.is_some(),
+            Record::Modern {
+                key: ModernKey::Group,
+                value,
+                ..
+            } => self.is_modern = value.is_some(),
+            _ => return,
+        }
+        match (classic || modern, self.is_classic || self.is_modern) {
+            // A group that was forgotten begins with its first generation.
+            (false, true) => self.owners.clear(),
+            (true, true) if self.is_classic && self.is_modern => self.moved += 1,
+            _ => {}
         }
     }
 
@@ -107,6 +130,9 @@ impl Oracle {
         member: &MemberId,
         partitions: &[i32],
     ) -> Result<(), Violation> {
+        if !self.owners.contains_key(&generation) {
+            self.given += 1;
+        }
         let owners = self.owners.entry(generation).or_default();
         for partition in partitions {
             let owner = owners.entry(*partition).or_insert_with(|| member.clone());
@@ -121,7 +147,7 @@ impl Oracle {
 
     /// How many generations were given.
     pub(super) fn generations(&self) -> u64 {
-        self.owners.len() as u64 + u64::from(self.target_epoch.unsigned_abs())
+        self.given + u64::from(self.target_epoch.unsigned_abs())
     }
 
     /// The coordinator answered a commit: it must be in the committed log.

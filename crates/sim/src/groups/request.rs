@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use holdfast_kernel::group::{
     Answer, CommitRequest, CommittedOffset, GroupId, HeartbeatAnswer, HeartbeatRequest,
-    JoinRequest, MemberId, OffsetRow, Partitions, Protocol, SyncRequest, Topics,
+    JoinRequest, MemberId, OffsetRow, Partitions, Protocol, SyncAnswer, SyncRequest, Topics,
 };
-use holdfast_model::{ErrorCode, TopicId};
+use holdfast_model::{ErrorCode, TopicId, consumer_protocol};
 use uuid::Uuid;
 
 use super::client::{Ask, Told};
@@ -48,13 +48,16 @@ pub(super) fn told_of(answer: &Answer) -> Told {
             member: Arc::clone(&answer.member),
             members: answer.members.clone(),
         },
-        Answer::Sync(answer) => {
-            let share = answer.assignment.iter().map(|p| i32::from(*p)).collect();
-            Told::Synced(answer.code, share)
-        }
+        Answer::Sync(answer) => Told::Synced(answer.code, share_of(answer)),
         Answer::Done(code) => Told::Committed(*code),
         Answer::Heartbeat(answer) => Told::Beat(answer.clone()),
     }
+}
+
+/// What the answer to a SyncGroup says is to be read.
+pub(super) fn share_of(answer: &SyncAnswer) -> Vec<i32> {
+    let share = consumer_protocol::decode_share(&answer.assignment);
+    share.unwrap_or_default().into_values().flatten().collect()
 }
 
 /// The one topic, and how many partitions it has.
@@ -71,6 +74,10 @@ impl Topics for OneTopic {
 
     fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         Box::new(std::iter::once(TOPIC))
+    }
+
+    fn name_of(&self, id: TopicId) -> Option<&str> {
+        (id == TOPIC_ID).then_some(TOPIC)
     }
 }
 
@@ -109,7 +116,7 @@ pub(super) fn join_request(member: Option<MemberId>, fresh: &str) -> JoinRequest
         protocol_type: text("consumer"),
         protocols: vec![Protocol {
             name: text("range"),
-            metadata: Arc::from([]),
+            metadata: Arc::from(&consumer_protocol::subscription(&[TOPIC.to_owned()])[..]),
             topics: Arc::from([text(TOPIC)]),
         }],
         session_timeout: Duration::from_secs(10),
@@ -126,9 +133,12 @@ pub(super) fn sync_request(
     generation: i32,
     assignments: &[(MemberId, Vec<i32>)],
 ) -> SyncRequest {
-    let bytes = |share: &[i32]| share.iter().map(|p| *p as u8).collect::<Vec<u8>>();
+    let bytes = |share: &[i32]| -> Arc<[u8]> {
+        let share = consumer_protocol::Share::from([(TOPIC.to_owned(), share.to_vec())]);
+        Arc::from(&consumer_protocol::encode_share(0, &share)[..])
+    };
     let assignments = assignments.iter();
-    let assignments = assignments.map(|(id, share)| (Arc::clone(id), Arc::from(bytes(share))));
+    let assignments = assignments.map(|(id, share)| (Arc::clone(id), bytes(share)));
     SyncRequest {
         member,
         instance: None,

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use holdfast_kernel::group::{Answer, Effects, GroupId, LeavingMember, MemberId, Planted, Ticket};
+use holdfast_kernel::group::{
+    Answer, Effects, GroupId, LeavingMember, MemberHeartbeat, MemberId, Planted, Ticket,
+};
 use holdfast_model::ErrorCode;
 
 use super::client::{Ask, Client, Reader, Told};
@@ -11,7 +13,7 @@ use super::consumer::Consumer;
 use super::coordinator::{Coordinator, now, text};
 use super::oracle::Oracle;
 use super::request::{
-    OneTopic, beat_request, commit_request, join_request, refusal, sync_request, told_of,
+    OneTopic, beat_request, commit_request, join_request, refusal, share_of, sync_request, told_of,
 };
 use super::{GROUP, GroupReport, Mix, PARTITIONS, SECOND, TOPIC};
 use crate::rng::Rng;
@@ -115,6 +117,7 @@ impl<'a> World<'a> {
             generations: self.oracle.generations(),
             commits: self.oracle.commits,
             failovers: self.coordinator.failovers,
+            moved: self.oracle.moved,
             rewritten: self.coordinator.rewritten,
             lines: self.lines.clone(),
         }
@@ -283,7 +286,7 @@ impl<'a> World<'a> {
                 let ticket = self.ticket(waiting);
                 let request = join_request(member, &fresh);
                 if let Some(shard) = &mut self.coordinator.shard {
-                    shard.join(time, &group, ticket, request, effects);
+                    shard.join(time, &group, ticket, request, &OneTopic, effects);
                 }
             }
             Ask::Sync {
@@ -296,12 +299,17 @@ impl<'a> World<'a> {
                 let ticket = self.ticket(waiting);
                 let request = sync_request(member, generation, &assignments);
                 if let Some(shard) = &mut self.coordinator.shard {
-                    shard.sync(time, &group, ticket, request, effects);
+                    shard.sync(time, &group, ticket, request, &OneTopic, effects);
                 }
             }
             Ask::Heartbeat(member, generation) => {
                 if let Some(shard) = &mut self.coordinator.shard {
-                    let code = shard.heartbeat(time, &group, &member, None, generation);
+                    let request = MemberHeartbeat {
+                        member,
+                        instance: None,
+                        generation,
+                    };
+                    let code = shard.heartbeat(time, &group, &request, &OneTopic, effects);
                     self.tell(caller, Told::Heart(code));
                 }
             }
@@ -338,7 +346,7 @@ impl<'a> World<'a> {
                         member,
                         instance: None,
                     };
-                    shard.leave(time, &group, &[leaving], effects);
+                    shard.leave(time, &group, &[leaving], &OneTopic, effects);
                 }
             }
         }
@@ -420,7 +428,7 @@ impl<'a> World<'a> {
     fn judge(&mut self, waiting: &Waiting, answer: &Answer) -> Result<(), Violation> {
         match answer {
             Answer::Sync(answer) if answer.code == ErrorCode::None => {
-                let share: Vec<i32> = answer.assignment.iter().map(|p| i32::from(*p)).collect();
+                let share = share_of(answer);
                 let member = waiting.member.clone().unwrap_or_else(|| text(""));
                 self.oracle.assigned(waiting.generation, &member, &share)
             }
@@ -482,7 +490,7 @@ impl<'a> World<'a> {
 }
 
 fn reader(mix: &Mix, index: u64) -> Box<dyn Reader> {
-    if mix.modern {
+    if mix.speak.is_consumer(index) {
         Box::new(Consumer::new(index as usize))
     } else {
         Box::new(Client::new())

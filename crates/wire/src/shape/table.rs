@@ -86,6 +86,10 @@ pub(super) fn of(api: Api) -> &'static Shape {
         Api::IncrementalAlterConfigs => &INCREMENTAL_ALTER_CONFIGS,
         Api::ListPartitionReassignments => &LIST_PARTITION_REASSIGNMENTS,
         Api::OffsetDelete => &OFFSET_DELETE,
+        Api::DescribeClientQuotas => &DESCRIBE_CLIENT_QUOTAS,
+        Api::AlterClientQuotas => &ALTER_CLIENT_QUOTAS,
+        Api::GetTelemetrySubscriptions => &GET_TELEMETRY_SUBSCRIPTIONS,
+        Api::PushTelemetry => &PUSH_TELEMETRY,
         Api::DescribeQuorum => &DESCRIBE_QUORUM,
         Api::UpdateFeatures => &UPDATE_FEATURES,
         Api::DescribeCluster => &DESCRIBE_CLUSTER,
@@ -306,6 +310,29 @@ static UPDATE_FEATURES: Shape = body![
         since(1, BYTE),
     ]),
     since(1, BYTE),
+];
+
+static DESCRIBE_CLIENT_QUOTAS: Shape = body![
+    always(shape![always(Text), always(BYTE), always(Text)]),
+    always(BYTE),
+];
+
+static ALTER_CLIENT_QUOTAS: Shape = body![
+    always(shape![
+        always(shape![always(Text), always(Text)]),
+        always(shape![always(Text), always(LONG), always(BYTE)]),
+    ]),
+    always(BYTE),
+];
+
+static GET_TELEMETRY_SUBSCRIPTIONS: Shape = body![always(UUID)];
+
+static PUSH_TELEMETRY: Shape = body![
+    always(UUID),
+    always(INT),
+    always(BYTE),
+    always(BYTE),
+    always(Blob),
 ];
 
 static DELETE_GROUPS: Shape = body![always(Texts)];

@@ -7,7 +7,7 @@ use holdfast_wire::cursor::Cursor;
 use super::Error;
 use super::fields::CutShort;
 
-pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u32) {
+fn put_varint(out: &mut Vec<u8>, mut value: u32) {
     while value >= 0x80 {
         out.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;
@@ -43,6 +43,16 @@ pub(super) fn put_no_tags(out: &mut Vec<u8>) {
     put_varint(out, 0);
 }
 
+/// One field beyond those of the version.
+pub(super) fn put_tag(out: &mut Vec<u8>, tag: u32, bytes: &[u8]) -> Result<(), Error> {
+    let length = u32::try_from(bytes.len()).map_err(|_| Error::TooLong(bytes.len()))?;
+    put_varint(out, 1);
+    put_varint(out, tag);
+    put_varint(out, length);
+    out.extend(bytes);
+    Ok(())
+}
+
 /// How many there are; none for null. Each takes a byte at least, which bounds the number.
 fn count(cursor: &mut Cursor<'_>) -> Result<Option<usize>, CutShort> {
     let written = cursor.unsigned_varint().ok_or(CutShort)?;
@@ -70,6 +80,17 @@ pub(super) fn optional(cursor: &mut Cursor<'_>) -> Result<Option<Arc<str>>, CutS
 
 pub(super) fn text(cursor: &mut Cursor<'_>) -> Option<Arc<str>> {
     optional(cursor).ok()?
+}
+
+pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Error> {
+    put_count(out, bytes.len())?;
+    out.extend(bytes);
+    Ok(())
+}
+
+pub(super) fn bytes<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+    let length = some(cursor)?;
+    cursor.take(length)
 }
 
 /// Tagged fields, each with its number; those that nobody asks for are skipped.

@@ -37,7 +37,7 @@ pub(super) fn text(cursor: &mut Cursor<'_>) -> Option<Arc<str>> {
     text_of(cursor, length)
 }
 
-pub(super) fn text_of(cursor: &mut Cursor<'_>, length: usize) -> Option<Arc<str>> {
+fn text_of(cursor: &mut Cursor<'_>, length: usize) -> Option<Arc<str>> {
     let bytes = cursor.take(length)?;
     std::str::from_utf8(bytes).ok().map(Arc::from)
 }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use holdfast_kernel::group::{
-    Current, GroupId, MemberState, MemberValue, ModernKey, ModernValue, Partitions, Subscription,
+    ClassicPart, ClassicProtocol, Current, GroupId, MemberState, MemberValue, ModernKey,
+    ModernValue, Partitions, Subscription,
 };
 use holdfast_model::TopicId;
 use holdfast_wire::cursor::Cursor;
@@ -28,10 +29,11 @@ const VERSION: i16 = 0;
 /// The tag of the hash of a group's topics.
 const HASH: u32 = 0;
 
-/// The tag of what a member is that speaks the classic protocol. Left out it would mean one without
+/// The tag of what a member says that speaks the classic protocol. Left out it would mean one without
 /// a session, so that it is said to be null, as Kafka does.
 const CLASSIC: u32 = 0;
 const NULL: u8 = 0;
+const PRESENT: u8 = 1;
 
 pub(super) fn put_key(out: &mut Vec<u8>, group: &str, key: &ModernKey) -> Result<(), Error> {
     let (kind, member) = match key {
@@ -77,19 +79,14 @@ pub(super) fn encode(value: &ModernValue) -> Result<Vec<u8>, Error> {
             if *topics_hash == 0 {
                 compact::put_no_tags(&mut out);
             } else {
-                compact::put_varint(&mut out, 1);
-                compact::put_varint(&mut out, HASH);
-                compact::put_varint(&mut out, 8);
-                out.extend(topics_hash.to_be_bytes());
+                compact::put_tag(&mut out, HASH, &topics_hash.to_be_bytes())?;
             }
             return Ok(out);
         }
         ModernValue::Member(member) => {
             put_member(&mut out, member)?;
-            compact::put_varint(&mut out, 1);
-            compact::put_varint(&mut out, CLASSIC);
-            compact::put_varint(&mut out, 1);
-            out.push(NULL);
+            let classic = classic_bytes(member.classic.as_ref())?;
+            compact::put_tag(&mut out, CLASSIC, &classic)?;
             return Ok(out);
         }
         ModernValue::TargetEpoch(epoch) => out.extend(epoch.to_be_bytes()),
@@ -124,6 +121,22 @@ fn put_member(out: &mut Vec<u8>, member: &MemberValue) -> Result<(), Error> {
     compact::put_optional(out, member.assignor.as_deref())
 }
 
+fn classic_bytes(classic: Option<&ClassicPart>) -> Result<Vec<u8>, Error> {
+    let Some(classic) = classic else {
+        return Ok(vec![NULL]);
+    };
+    let mut out = vec![PRESENT];
+    out.extend(classic.session_timeout_ms.to_be_bytes());
+    compact::put_count(&mut out, classic.protocols.len())?;
+    for protocol in &*classic.protocols {
+        compact::put_text(&mut out, &protocol.name)?;
+        compact::put_bytes(&mut out, &protocol.metadata)?;
+        compact::put_no_tags(&mut out);
+    }
+    compact::put_no_tags(&mut out);
+    Ok(out)
+}
+
 fn put_partitions(out: &mut Vec<u8>, partitions: &Partitions) -> Result<(), Error> {
     compact::put_count(out, partitions.len())?;
     for (topic, set) in partitions {
@@ -149,16 +162,42 @@ pub(super) fn decode(key: &ModernKey, bytes: &[u8]) -> Result<ModernValue, Error
 
 /// The fields of the version, and those that came later.
 fn whole(key: &ModernKey, cursor: &mut Cursor<'_>) -> Option<ModernValue> {
-    let value = body(key, cursor)?;
-    let later = compact::tags(cursor)?;
-    let ModernValue::Group { epoch, .. } = value else {
-        return Some(value);
-    };
-    let hash = later.into_iter().find(|(tag, _)| *tag == HASH);
-    let hash = hash.and_then(|(_, bytes)| bytes.try_into().ok());
-    Some(ModernValue::Group {
-        epoch,
-        topics_hash: hash.map_or(0, i64::from_be_bytes),
+    let mut value = body(key, cursor)?;
+    for (tag, bytes) in compact::tags(cursor)? {
+        match &mut value {
+            ModernValue::Group { topics_hash, .. } if tag == HASH => {
+                *topics_hash = i64::from_be_bytes(bytes.try_into().ok()?);
+            }
+            ModernValue::Member(member) if tag == CLASSIC && !is_null(bytes) => {
+                member.classic = Some(classic(bytes)?);
+            }
+            _ => {}
+        }
+    }
+    Some(value)
+}
+
+/// Whether a member says nothing in the classic protocol.
+fn is_null(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&NULL)
+}
+
+/// What a member says in the classic protocol.
+fn classic(bytes: &[u8]) -> Option<ClassicPart> {
+    let mut cursor = Cursor::new(bytes);
+    cursor.unsigned_varint()?;
+    let session_timeout_ms = cursor.i32()?;
+    let count = compact::some(&mut cursor)?;
+    let protocols = (0..count).map(|_| {
+        let name = compact::text(&mut cursor)?;
+        let metadata = Arc::from(compact::bytes(&mut cursor)?);
+        compact::tags(&mut cursor)?;
+        Some(ClassicProtocol { name, metadata })
+    });
+    let protocols: Option<Vec<ClassicProtocol>> = protocols.collect();
+    Some(ClassicPart {
+        session_timeout_ms,
+        protocols: protocols?.into(),
     })
 }
 
@@ -209,6 +248,7 @@ fn member(cursor: &mut Cursor<'_>) -> Option<MemberValue> {
         },
         rebalance_timeout_ms: cursor.i32()?,
         assignor: compact::optional(cursor).ok()?,
+        classic: None,
     })
 }
 

@@ -7,8 +7,8 @@ use holdfast_model::TopicId;
 use holdfast_wire::cursor::Cursor;
 use uuid::Uuid;
 
-use super::Error;
-use super::fields::{put_i16, put_text, text, text_of};
+use super::fields::{put_i16, put_text, text};
+use super::{Error, compact};
 
 const WHAT: &str = "a committed offset";
 
@@ -41,23 +41,10 @@ pub(super) fn encode(value: &CommittedOffset) -> Result<Vec<u8>, Error> {
         out.extend(value.committed_ms.to_be_bytes());
         return Ok(out);
     }
-    let length = value.metadata.len();
-    let length = u32::try_from(length).map_err(|_long| Error::TooLong(length))?;
-    put_varint(&mut out, length + 1);
-    out.extend(value.metadata.as_bytes());
+    compact::put_text(&mut out, &value.metadata)?;
     out.extend(value.committed_ms.to_be_bytes());
-    // One tagged field of sixteen bytes.
-    out.extend([1, TOPIC_ID_TAG as u8, 16]);
-    out.extend(id.as_bytes());
+    compact::put_tag(&mut out, TOPIC_ID_TAG, id.as_bytes())?;
     Ok(out)
-}
-
-fn put_varint(out: &mut Vec<u8>, mut value: u32) {
-    while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<CommittedOffset, Error> {
@@ -74,8 +61,7 @@ fn body(cursor: &mut Cursor<'_>, version: i16) -> Option<CommittedOffset> {
     let offset = cursor.i64()?;
     let leader_epoch = if version >= EPOCH { cursor.i32()? } else { -1 };
     let metadata: Arc<str> = if version >= TOPIC_ID {
-        let length = cursor.unsigned_varint()?.checked_sub(1)?;
-        text_of(cursor, length as usize)?
+        compact::text(cursor)?
     } else {
         text(cursor)?
     };
@@ -102,11 +88,7 @@ fn body(cursor: &mut Cursor<'_>, version: i16) -> Option<CommittedOffset> {
 
 fn topic_id(cursor: &mut Cursor<'_>) -> Option<Uuid> {
     let mut id = Uuid::nil();
-    // Each tagged field takes two bytes or more, so the bytes bound the loop.
-    for _ in 0..cursor.unsigned_varint()? {
-        let tag = cursor.unsigned_varint()?;
-        let size = cursor.unsigned_varint()? as usize;
-        let field = cursor.take(size)?;
+    for (tag, field) in compact::tags(cursor)? {
         if tag == TOPIC_ID_TAG {
             id = Uuid::from_slice(field).ok()?;
         }

@@ -1,6 +1,6 @@
 use holdfast_kernel::group::{
-    CommittedOffset, Current, GroupValue, MemberState, MemberValue, ModernKey, ModernValue,
-    Partitions, StoredMember, Subscription,
+    ClassicPart, ClassicProtocol, CommittedOffset, Current, GroupValue, MemberState, MemberValue,
+    ModernKey, ModernValue, Partitions, StoredMember, Subscription,
 };
 use holdfast_model::TopicId;
 use uuid::Uuid;
@@ -79,6 +79,18 @@ fn modern_records() -> Vec<Record> {
             regex: regex.map(Arc::from),
         },
         assignor: instance.map(|_| Arc::from("range")),
+        classic: None,
+    };
+    let protocol = |name: &str, metadata: &[u8]| ClassicProtocol {
+        name: Arc::from(name),
+        metadata: Arc::from(metadata),
+    };
+    let classic = MemberValue {
+        classic: Some(ClassicPart {
+            session_timeout_ms: 45_000,
+            protocols: Arc::from([protocol("range", &[1, 2, 3]), protocol("sticky", &[])]),
+        }),
+        ..value(None, None)
     };
     let group = |topics_hash| ModernValue::Group {
         epoch: 9,
@@ -104,9 +116,10 @@ fn modern_records() -> Vec<Record> {
         modern(ModernKey::Group, Some(group(-5))),
         modern(key.clone(), Some(ModernValue::Member(value(None, None)))),
         modern(
-            key,
+            key.clone(),
             Some(ModernValue::Member(value(Some("static"), Some("a.*")))),
         ),
+        modern(key, Some(ModernValue::Member(classic))),
         modern(ModernKey::TargetEpoch, Some(ModernValue::TargetEpoch(9))),
         modern(
             ModernKey::Target(Arc::clone(&member)),
@@ -161,12 +174,14 @@ fn a_group_of_the_consumer_protocol_is_written_as_kafka_writes_it() {
         "0000000007636c69656e740a2f31302e302e302e3103076f7264657273097061796d656e747300000493e00001000100",
         "000007737461746963077a6f6e652d6107636c69656e740a2f31302e302e302e3103076f7264657273097061796d656e\
          747304612e2a000493e00672616e676501000100",
+        "0000000007636c69656e740a2f31302e302e302e3103076f7264657273097061796d656e747300000493e00001001b01\
+         0000afc8030672616e6765040102030007737469636b79010000",
         "00000000000900",
         "00000300000000000000000000000000000007030000000000000003000000000000000000000000000000000802000000\
          010000",
     ];
     let records = modern_records();
-    for (record, wanted) in records[1..6].iter().zip(kafka) {
+    for (record, wanted) in records[1..7].iter().zip(kafka) {
         let (_, value) = encode(record).unwrap();
         let bytes = value.unwrap();
         let written: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();

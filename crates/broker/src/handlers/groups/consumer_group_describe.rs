@@ -18,7 +18,8 @@ use super::describe_groups::OPERATIONS;
 use super::{desk, distinct, optional_text, shared};
 use crate::state::BrokerState;
 
-/// The type of a member of the consumer protocol.
+/// What members speak.
+const CLASSIC: i8 = 0;
 const CONSUMER: i8 = 1;
 
 /// Describes each group once.
@@ -95,7 +96,11 @@ fn member(image: &ClusterImage, member: &ModernMemberDescription) -> Member {
         .with_subscribed_topic_regex(optional_text(value.subscription.regex.as_ref()))
         .with_assignment(assignment(image, &member.assigned))
         .with_target_assignment(assignment(image, &member.target))
-        .with_member_type(CONSUMER)
+        .with_member_type(if value.classic.is_some() {
+            CLASSIC
+        } else {
+            CONSUMER
+        })
 }
 
 /// Partitions by topic; a topic that was deleted is left out, as it has no name.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use holdfast_kernel::group::MemberHeartbeat;
 use holdfast_model::ErrorCode;
 use holdfast_wire::messages::{HeartbeatRequest, HeartbeatResponse};
 
@@ -28,13 +29,15 @@ async fn beat(
 ) -> Result<ErrorCode, ErrorCode> {
     let desk = desk_of_members(broker, context, &request.group_id)?;
     let group = shared(&request.group_id);
-    let member = shared(&request.member_id);
-    let instance = optional_shared(request.group_instance_id.as_ref());
-    let generation = request.generation_id;
+    let beat = MemberHeartbeat {
+        member: shared(&request.member_id),
+        instance: optional_shared(request.group_instance_id.as_ref()),
+        generation: request.generation_id,
+    };
+    let image = broker.image();
     desk.look(move |turn| {
-        let instance = instance.as_deref();
-        turn.shard
-            .heartbeat(turn.now, &group, &member, instance, generation)
+        let (now, shard) = (turn.now, &mut turn.shard);
+        shard.heartbeat(now, &group, &beat, &*image, turn.effects)
     })
     .await
 }

@@ -55,9 +55,10 @@ async fn join(
     let desk = desk_of_members(broker, context, &request.group_id)?;
     let group = shared(&request.group_id);
     let join = wish(context, version, request)?;
+    let image = broker.image();
     let act = move |turn: &mut Turn<'_>, ticket| {
         let (now, shard) = (turn.now, &mut turn.shard);
-        shard.join(now, &group, ticket, join, turn.effects);
+        shard.join(now, &group, ticket, join, &*image, turn.effects);
     };
     desk.wait(act).await
 }

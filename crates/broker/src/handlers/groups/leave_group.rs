@@ -67,6 +67,10 @@ async fn leave(
 ) -> Result<LeaveAnswer, ErrorCode> {
     let desk = desk_of_members(broker, context, &request.group_id)?;
     let group = shared(&request.group_id);
-    desk.look(move |turn| turn.shard.leave(turn.now, &group, &leaving, turn.effects))
-        .await
+    let image = broker.image();
+    desk.look(move |turn| {
+        let (now, shard) = (turn.now, &mut turn.shard);
+        shard.leave(now, &group, &leaving, &*image, turn.effects)
+    })
+    .await
 }

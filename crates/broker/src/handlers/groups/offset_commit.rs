@@ -44,6 +44,10 @@ pub async fn handle(
         .map(|topic| judge.topic(topic))
         .collect();
     let rows = judged.iter().flatten().flatten().cloned().collect();
+    if request.generation_id_or_member_epoch >= 0 {
+        let client = context.client_now(&*broker.clock);
+        broker.habits.committed(client, &request.group_id);
+    }
     let code = commit(broker, context, version, &request, rows).await;
     let code = code.unwrap_or_else(|code| code);
     let topics = request.topics.into_iter().zip(judged);

@@ -29,6 +29,9 @@ async fn delete(
     context: &RequestContext,
     request: OffsetDeleteRequest,
 ) -> Result<OffsetDeleteResponse, ErrorCode> {
+    if request.group_id.is_empty() {
+        return Err(ErrorCode::InvalidGroupId);
+    }
     let desk = desk(broker, context, Operation::Delete, &request.group_id)?;
     let group = shared(&request.group_id);
     let topics: Vec<Arc<str>> = request.topics.iter().map(|t| shared(&t.name)).collect();

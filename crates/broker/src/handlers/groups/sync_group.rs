@@ -63,9 +63,10 @@ async fn sync(
         protocol: optional_shared(request.protocol_name.as_ref()),
         assignments: assignments.collect(),
     };
+    let image = broker.image();
     let act = move |turn: &mut Turn<'_>, ticket| {
         let (now, shard) = (turn.now, &mut turn.shard);
-        shard.sync(now, &group, ticket, sync, turn.effects);
+        shard.sync(now, &group, ticket, sync, &*image, turn.effects);
     };
     desk.wait(act).await
 }

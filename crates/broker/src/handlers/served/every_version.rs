@@ -3,14 +3,17 @@
 use holdfast_model::ErrorCode;
 use holdfast_wire::messages::fetch_request::{FetchPartition, FetchTopic};
 use holdfast_wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use holdfast_wire::messages::{ApiVersionsRequest, FetchRequest, MetadataRequest, ProduceRequest};
+use holdfast_wire::messages::{
+    ApiVersionsRequest, FetchRequest, GetTelemetrySubscriptionsRequest, MetadataRequest,
+    ProduceRequest, PushTelemetryRequest,
+};
 use uuid::Uuid;
 
 use super::super::text::{text, topic_name};
 use super::TOPIC;
 use super::one_broker::OneBroker;
 
-/// The features that are on, and no telemetry until it exists; a client without a proper name is refused.
+/// The features that are on, and no telemetry without a receiver; a client without a proper name is refused.
 pub(super) async fn api_versions(broker: &mut OneBroker) {
     let named = ApiVersionsRequest::default()
         .with_client_software_name(text("test"))
@@ -26,6 +29,15 @@ pub(super) async fn api_versions(broker: &mut OneBroker) {
     }
     let unnamed = broker.ask(3, &ApiVersionsRequest::default()).await;
     assert_eq!(unnamed.error_code, ErrorCode::InvalidRequest.code());
+}
+
+/// Whoever asks all the same is told that there is none.
+pub(super) async fn no_telemetry(broker: &mut OneBroker) {
+    let unsupported = ErrorCode::UnsupportedVersion.code();
+    let ask = GetTelemetrySubscriptionsRequest::default();
+    assert_eq!(broker.ask(0, &ask).await.error_code, unsupported);
+    let push = PushTelemetryRequest::default();
+    assert_eq!(broker.ask(0, &push).await.error_code, unsupported);
 }
 
 /// An empty list is all topics in version 0, and none after it; there is one topic.

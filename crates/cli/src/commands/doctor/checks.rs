@@ -1,5 +1,7 @@
 //! The checks: from what was seen to what is to be mended. No question is asked here.
 
+mod clients;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_client::Partition;
@@ -23,7 +25,11 @@ const NAMED: usize = 5;
 /// Every check, the most urgent first.
 pub(super) fn all(seen: &Seen) -> Vec<Check> {
     let check = |name, findings: Vec<Finding>| Check { name, findings };
-    vec![
+    let of_clients = seen.habits.as_deref().map(|habits| {
+        let findings = clients::findings(habits);
+        check("clients write and commit safely", findings)
+    });
+    let of_cluster = vec![
         check("every broker answers", brokers_answer(seen)),
         check("every broker that is counted on is there", registered(seen)),
         check("a controller decides", controller(seen)),
@@ -37,7 +43,8 @@ pub(super) fn all(seen: &Seen) -> Vec<Check> {
         check("topics have enough replicas", replicas(seen)),
         check("acknowledged means on two disks", synced(seen)),
         check("all brokers speak the same versions", versions(seen)),
-    ]
+    ];
+    of_cluster.into_iter().chain(of_clients).collect()
 }
 
 fn problem(what: String, why: &'static str, mend: impl Into<String>) -> Finding {

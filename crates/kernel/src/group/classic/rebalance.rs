@@ -25,7 +25,7 @@ impl ClassicGroup {
     }
 
     /// Asks everybody to join again.
-    pub(super) fn prepare(&mut self, now: Now, steps: &mut Steps) {
+    pub(in super::super) fn prepare(&mut self, now: Now, steps: &mut Steps) {
         self.proposal = None;
         self.fail_syncs(now, ErrorCode::RebalanceInProgress, steps);
         self.sync_deadline = None;
@@ -154,7 +154,7 @@ impl ClassicGroup {
     }
 
     /// What everybody has now.
-    pub(super) fn assignments(&self) -> BTreeMap<MemberId, Arc<[u8]>> {
+    pub(in super::super) fn assignments(&self) -> BTreeMap<MemberId, Arc<[u8]>> {
         let members = self.members.iter();
         members
             .map(|(id, member)| (Arc::clone(id), Arc::clone(&member.assignment)))
@@ -162,7 +162,7 @@ impl ClassicGroup {
     }
 
     /// The group as it is written.
-    pub(super) fn value(
+    pub(in super::super) fn value(
         &self,
         now: Now,
         assignments: &BTreeMap<MemberId, Arc<[u8]>>,

@@ -49,6 +49,17 @@ pub struct SyncRequest {
     pub assignments: Vec<(MemberId, Arc<[u8]>)>,
 }
 
+/// Heartbeat.
+#[derive(Clone, Debug)]
+pub struct MemberHeartbeat {
+    /// The member.
+    pub member: MemberId,
+    /// The name that survives its restarts.
+    pub instance: Option<Arc<str>>,
+    /// The generation that it was told.
+    pub generation: i32,
+}
+
 /// A member that leaves.
 #[derive(Clone, Debug)]
 pub struct LeavingMember {

@@ -1,8 +1,9 @@
 //! A group as people see it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::{DescribedGroup, DescribedMember};
+use super::super::{DescribedGroup, DescribedMember, Member, MemberId};
 use super::{ClassicGroup, State};
 
 impl ClassicGroup {
@@ -14,6 +15,21 @@ impl ClassicGroup {
     /// The kind of its members; empty for a group that only has offsets.
     pub(in super::super) fn protocol_type(&self) -> Arc<str> {
         self.protocol_type.clone().unwrap_or_else(|| Arc::from(""))
+    }
+
+    /// Its members.
+    pub(in super::super) fn members(&self) -> &BTreeMap<MemberId, Member> {
+        &self.members
+    }
+
+    /// Its generation.
+    pub(in super::super) fn generation(&self) -> i32 {
+        self.generation
+    }
+
+    /// How its members divide the work.
+    pub(in super::super) fn protocol(&self) -> Option<&str> {
+        self.protocol.as_deref()
     }
 
     /// When it came to its state, milliseconds since 1970.

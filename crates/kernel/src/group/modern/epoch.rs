@@ -5,7 +5,7 @@ use holdfast_model::ErrorCode;
 use super::super::Planted;
 use super::reconcile::is_subset;
 use super::request::Refusal;
-use super::{Current, LEFT_FOR_A_WHILE, MemberId, ModernGroup, Partitions};
+use super::{Current, LEFT_FOR_A_WHILE, MemberId, ModernGroup, ModernMember, Partitions};
 
 /// Whether a member may speak from an epoch.
 pub(super) fn check(
@@ -54,6 +54,8 @@ impl ModernGroup {
         let careless = self.planted == Planted::OldGenerationCommits;
         if known.current.epoch == epoch || careless {
             Ok(())
+        } else if known.value.classic.is_some() {
+            Err(ErrorCode::IllegalGeneration)
         } else {
             Err(ErrorCode::StaleMemberEpoch)
         }
@@ -76,7 +78,8 @@ impl ModernGroup {
         }
     }
 
-    /// Whether the name of a static member is free for another one: whoever had it has left.
+    /// Whether the name of a static member is free for another one: whoever had it has left, or spoke the
+    /// classic protocol, in which nobody says so.
     pub(super) fn check_released(
         &self,
         instance: &str,
@@ -84,7 +87,10 @@ impl ModernGroup {
         member: &MemberId,
     ) -> Result<(), Refusal> {
         let held = self.members.get(holder);
-        if held.is_none_or(|held| held.current.epoch == LEFT_FOR_A_WHILE) {
+        let is_free = |held: &ModernMember| {
+            held.current.epoch == LEFT_FOR_A_WHILE || held.value.classic.is_some()
+        };
+        if held.is_none_or(is_free) {
             return Ok(());
         }
         let message = format!(

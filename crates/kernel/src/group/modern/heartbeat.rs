@@ -5,17 +5,12 @@ use std::time::Duration;
 
 use holdfast_model::ErrorCode;
 
-use super::super::{GroupOptions, MemberId, Now, Planted};
-use super::reconcile::reconcile;
+use super::super::{GroupOptions, MemberId, Now};
 use super::request::Refusal;
-use super::topics::Resolver;
 use super::{
     Current, HeartbeatAnswer, HeartbeatRequest, LEFT_FOR_A_WHILE, MemberState, MemberValue,
     ModernGroup, ModernKey, Partitions, Subscription, Topics, epoch,
 };
-
-/// The topics are looked at so often at most, however often the cluster's metadata changes.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 impl ModernGroup {
     /// A heartbeat of a member that stays.
@@ -29,17 +24,15 @@ impl ModernGroup {
         self.admit(request, options)?;
         let id = &request.member;
         let resubscribed = self.update(id, request);
-        let other_topics = self.look_at_topics(now, topics, resubscribed);
-        if (resubscribed || other_topics) && self.epoch == self.target_epoch {
-            self.bump();
+        self.keep_up(now, topics, resubscribed);
+        let before = self.step(id, request.owned.as_ref());
+        if before.is_some() {
+            self.restart_patience(id, now);
         }
-        if self.epoch > self.target_epoch {
-            self.compute_target(topics);
-        }
-        let told = self.reconcile(id, now, request);
         self.restart_session(id, now, options.modern_session_timeout);
         let member = self.members.get(id).ok_or_else(|| unknown(id))?;
         let current = &member.current;
+        let told = before.is_some_and(|before| before.assigned != current.assigned);
         // Whoever has not heard of its epoch has not heard what to read in it either.
         let is_full = request.epoch != current.epoch
             || (request.rebalance_timeout_ms.is_some()
@@ -93,20 +86,26 @@ impl ModernGroup {
                 Err(Refusal::new(ErrorCode::GroupMaxSizeReached, message))
             }
             None => {
-                let value = MemberValue {
-                    instance: request.instance.clone(),
-                    rack: None,
-                    client_id: Arc::clone(&request.client_id),
-                    client_host: Arc::clone(&request.client_host),
-                    rebalance_timeout_ms: 0,
-                    subscription: Subscription::default(),
-                    assignor: None,
-                };
-                self.insert(id, value);
-                self.dirty.insert(ModernKey::Current(Arc::clone(id)));
+                self.begin(id, request.instance.as_ref());
                 Ok(())
             }
         }
+    }
+
+    /// A member that has said nothing yet.
+    pub(super) fn begin(&mut self, id: &MemberId, instance: Option<&Arc<str>>) {
+        let value = MemberValue {
+            instance: instance.map(Arc::clone),
+            rack: None,
+            client_id: Arc::from(""),
+            client_host: Arc::from(""),
+            rebalance_timeout_ms: 0,
+            subscription: Subscription::default(),
+            assignor: None,
+            classic: None,
+        };
+        self.insert(id, value);
+        self.dirty.insert(ModernKey::Current(Arc::clone(id)));
     }
 
     fn is_away(&self, id: &MemberId) -> bool {
@@ -115,7 +114,7 @@ impl ModernGroup {
     }
 
     /// A static member comes back under another id, to what it had.
-    fn replace(&mut self, holder: &MemberId, id: &MemberId) {
+    pub(super) fn replace(&mut self, holder: &MemberId, id: &MemberId) {
         let Some(before) = self.take_out(holder) else {
             return;
         };
@@ -136,7 +135,7 @@ impl ModernGroup {
 
     /// What has changed of what a member says; whether it wants to read other topics.
     fn update(&mut self, id: &MemberId, request: &HeartbeatRequest) -> bool {
-        let Some(member) = self.members.get_mut(id) else {
+        let Some(member) = self.members.get(id) else {
             return false;
         };
         let mut value = member.value.clone();
@@ -162,50 +161,9 @@ impl ModernGroup {
                 .filter(|regex| !regex.is_empty())
                 .map(Arc::clone);
         }
-        if value == member.value {
-            return false;
-        }
-        let resubscribed = value.subscription != member.value.subscription;
-        member.value = value;
-        self.dirty.insert(ModernKey::Member(Arc::clone(id)));
-        if resubscribed {
-            self.know_patterns();
-        }
-        resubscribed
-    }
-
-    /// A step of a member towards its target; whether what it is to read is another set now.
-    fn reconcile(&mut self, id: &MemberId, now: Now, request: &HeartbeatRequest) -> bool {
-        let Some(member) = self.members.get(id) else {
-            return false;
-        };
-        if member.current.has_arrived(self.target_epoch) {
-            return false;
-        }
-        let is_free = |topic, partition| {
-            let holder = self.holders.get(&(topic, partition));
-            let careless = self.planted == Planted::GivenBeforeGivenUp;
-            careless || holder.is_none_or(|holder| holder == id)
-        };
-        let nothing = Partitions::new();
-        let owned = match self.planted {
-            Planted::GivenUpUnasked => Some(&nothing),
-            _ => request.owned.as_ref(),
-        };
-        let next = reconcile(
-            &member.current,
-            &member.target,
-            self.target_epoch,
-            owned,
-            is_free,
-        );
-        let told = next.assigned != member.current.assigned;
-        let moved = next != member.current;
-        self.put_current(id, next);
-        if moved {
-            self.restart_patience(id, now);
-        }
-        told
+        // It may have spoken the other protocol before.
+        value.classic = None;
+        self.set_value(id, value)
     }
 
     /// Who has something to give up has so long for it.
@@ -216,32 +174,6 @@ impl ModernGroup {
             (member.current.state == MemberState::Unrevoked).then(|| now.monotonic.plus(timeout))
         });
         self.set_patience(id, deadline);
-    }
-
-    /// Whether the topics are others than those of the target. They are looked at if anything in the
-    /// cluster changed, though not all the time, and if the group wants to read others.
-    fn look_at_topics(&mut self, now: Now, topics: &dyn Topics, resubscribed: bool) -> bool {
-        let is_due = match self.topics_seen {
-            Some((version, at)) => {
-                version != topics.version() && now.monotonic.since(at) >= LOOK_EVERY
-            }
-            None => true,
-        };
-        let pending = self.epoch > self.target_epoch;
-        if !is_due && !resubscribed && !pending {
-            return false;
-        }
-        self.topics_seen = Some((topics.version(), now.monotonic));
-        let mut resolver = Resolver::new(topics, &self.patterns);
-        for member in self.members.values() {
-            resolver.topics_of(&member.value.subscription);
-        }
-        let changed = resolver.hash() != self.topics_hash;
-        if changed {
-            self.topics_hash = resolver.hash();
-            self.dirty.insert(ModernKey::Group);
-        }
-        changed
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::super::{MemberId, Now, Planted};
+use super::super::{GroupOptions, MemberId, Now, Planted};
 use super::{Current, MemberValue, ModernGroup, Partitions};
 
 /// What a record of a group is about.
@@ -76,13 +75,13 @@ impl ModernGroup {
     pub(in super::super) fn of_stored(
         records: &BTreeMap<ModernKey, ModernValue>,
         now: Now,
-        session: Duration,
+        options: &GroupOptions,
         planted: Planted,
     ) -> Option<Self> {
         let Some(ModernValue::Group { epoch, topics_hash }) = records.get(&ModernKey::Group) else {
             return None;
         };
-        let mut group = Self::new(planted);
+        let mut group = Self::new(options, planted);
         group.epoch = *epoch;
         group.topics_hash = *topics_hash;
         if let Some(ModernValue::TargetEpoch(epoch)) = records.get(&ModernKey::TargetEpoch) {
@@ -109,7 +108,7 @@ impl ModernGroup {
         }
         let members: Vec<MemberId> = group.members.keys().cloned().collect();
         for id in &members {
-            group.restart_session(id, now, session);
+            group.restart_own_session(id, now, options);
             group.restart_patience(id, now);
         }
         group.dirty.clear();

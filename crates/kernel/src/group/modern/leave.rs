@@ -6,7 +6,9 @@ use holdfast_model::ErrorCode;
 
 use super::super::{MemberId, Now, Planted};
 use super::request::Refusal;
-use super::{HeartbeatAnswer, HeartbeatRequest, LEFT, LEFT_FOR_A_WHILE, ModernGroup, Partitions};
+use super::{
+    HeartbeatAnswer, HeartbeatRequest, LEFT, LEFT_FOR_A_WHILE, ModernGroup, ModernKey, Partitions,
+};
 
 impl ModernGroup {
     /// The last heartbeat of a member: it leaves for good, or (a static one) for a while.
@@ -44,10 +46,15 @@ impl ModernGroup {
 
     /// Removes a member. What it was to read is given to others with the next heartbeat of any.
     pub(super) fn remove(&mut self, id: &MemberId) {
-        if self.take_out(id).is_none() {
-            return;
+        // Whoever is left and speaks the classic protocol begins a new generation in a group of theirs.
+        if self.take_out(id).is_some() && !self.is_to_be_classic() {
+            self.bump();
         }
-        self.bump();
+        // Nobody is left to compute a target for.
+        if self.members.is_empty() {
+            self.target_epoch = self.epoch;
+            self.dirty.insert(ModernKey::TargetEpoch);
+        }
     }
 
     /// Removes whose session is over, and who did not give up in time what it had to.

@@ -106,10 +106,9 @@ impl HeartbeatRequest {
                 if self.owned.as_ref().is_none_or(|owned| !owned.is_empty()) {
                     return invalid("TopicPartitions must be empty when (re-)joining.");
                 }
-                // An empty list of names is a subscription to nothing, which a pattern may complete.
+                // An empty list of names is a subscription too: to nothing.
                 let by_regex = self.regex.as_deref().is_some_and(|regex| !regex.is_empty());
-                let by_name = self.topics.as_ref().is_some_and(|names| !names.is_empty());
-                if !by_name && !by_regex {
+                if self.topics.is_none() && !by_regex {
                     return invalid(
                         "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.",
                     );

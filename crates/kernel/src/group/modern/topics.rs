@@ -27,6 +27,9 @@ pub trait Topics {
 
     /// The names of all.
     fn names(&self) -> Box<dyn Iterator<Item = &str> + '_>;
+
+    /// The name of a topic; none if it is deleted.
+    fn name_of(&self, id: TopicId) -> Option<&str>;
 }
 
 impl Topics for ClusterImage {
@@ -42,6 +45,10 @@ impl Topics for ClusterImage {
 
     fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         Box::new(self.names.iter().map(|(name, _)| name.as_str()))
+    }
+
+    fn name_of(&self, id: TopicId) -> Option<&str> {
+        self.topics.get(&id).map(|topic| &*topic.name)
     }
 }
 

@@ -5,18 +5,14 @@ use std::sync::Arc;
 use holdfast_model::ErrorCode;
 
 use super::super::classic::{Now, Steps};
+use super::super::membership::Membership;
 use super::super::{
-    Answer, ClassicGroup, Effects, GroupId, JoinAnswer, JoinRequest, LeaveAnswer, LeavingMember,
-    SyncAnswer, SyncRequest, Ticket,
+    Answer, Effects, GroupId, JoinAnswer, JoinRequest, LeaveAnswer, LeavingMember, MemberHeartbeat,
+    SyncAnswer, SyncRequest, Ticket, Topics,
 };
 use super::Shard;
 
 impl Shard {
-    /// The members of a group of the classic protocol.
-    fn classic(&mut self, id: &GroupId) -> Option<&mut ClassicGroup> {
-        self.groups.get_mut(id)?.members.classic()
-    }
-
     /// A member joins. Answered with the ticket, at once or when the generation is complete.
     pub fn join(
         &mut self,
@@ -24,6 +20,7 @@ impl Shard {
         id: &GroupId,
         ticket: Ticket,
         request: JoinRequest,
+        topics: &dyn Topics,
         effects: &mut Effects,
     ) {
         let asked = request.member.clone().unwrap_or_else(|| Arc::from(""));
@@ -39,6 +36,7 @@ impl Shard {
         if !self.groups.contains_key(id) && request.member.is_some() {
             return refuse(ErrorCode::UnknownMemberId, effects);
         }
+        self.go_back(now, id, topics, effects);
         let (options, planted) = (self.options, self.planted);
         let group = match self.group_or_new(id, now) {
             Ok(group) => group,
@@ -48,12 +46,19 @@ impl Shard {
         if group.members.is_unused() {
             group.become_classic(now, planted);
         }
-        let Some(members) = group.members.classic() else {
-            return refuse(ErrorCode::InconsistentGroupProtocol, effects);
-        };
         let mut steps = Steps::default();
-        members.join(now, ticket, request, &options, &mut steps);
-        self.flush(id, now, effects);
+        match &mut group.members {
+            Membership::Classic(members) => {
+                members.join(now, ticket, request, &options, &mut steps);
+                self.flush(id, now, effects);
+            }
+            Membership::Modern(members) => {
+                let answer = members.join(now, &request, topics, &options);
+                let answer = answer.unwrap_or_else(|code| JoinAnswer::refused(code, &asked));
+                self.flush(id, now, effects);
+                self.tell(now, id, (ticket, Answer::Join(answer)), effects);
+            }
+        }
         self.after(id, now, steps, effects);
     }
 
@@ -64,15 +69,24 @@ impl Shard {
         id: &GroupId,
         ticket: Ticket,
         request: SyncRequest,
+        topics: &dyn Topics,
         effects: &mut Effects,
     ) {
-        let Some(members) = self.classic(id) else {
-            let answer = SyncAnswer::refused(ErrorCode::UnknownMemberId);
-            effects.answers.push((ticket, Answer::Sync(answer)));
-            return;
-        };
+        self.go_back(now, id, topics, effects);
+        let options = self.options;
         let mut steps = Steps::default();
-        members.sync(now, ticket, request, &mut steps);
+        match self.groups.get_mut(id).map(|group| &mut group.members) {
+            None => {
+                let answer = SyncAnswer::refused(ErrorCode::UnknownMemberId);
+                effects.answers.push((ticket, Answer::Sync(answer)));
+            }
+            Some(Membership::Classic(members)) => members.sync(now, ticket, request, &mut steps),
+            Some(Membership::Modern(members)) => {
+                let answer = members.sync(now, &request, topics, &options);
+                let answer = answer.unwrap_or_else(SyncAnswer::refused);
+                self.tell(now, id, (ticket, Answer::Sync(answer)), effects);
+            }
+        }
         self.after(id, now, steps, effects);
     }
 
@@ -81,15 +95,18 @@ impl Shard {
         &mut self,
         now: Now,
         id: &GroupId,
-        member: &str,
-        instance: Option<&str>,
-        generation: i32,
+        request: &MemberHeartbeat,
+        topics: &dyn Topics,
+        effects: &mut Effects,
     ) -> ErrorCode {
-        let Some(members) = self.classic(id) else {
-            return ErrorCode::UnknownMemberId;
+        self.go_back(now, id, topics, effects);
+        let options = self.options;
+        let code = match self.groups.get_mut(id).map(|group| &mut group.members) {
+            None => return ErrorCode::UnknownMemberId,
+            Some(Membership::Classic(members)) => members.heartbeat(now, request),
+            Some(Membership::Modern(members)) => members.classic_heartbeat(now, request, &options),
         };
-        let code = members.heartbeat(now, member, instance, generation);
-        self.after(id, now, Steps::default(), &mut Effects::default());
+        self.after(id, now, Steps::default(), effects);
         code
     }
 
@@ -99,16 +116,17 @@ impl Shard {
         now: Now,
         id: &GroupId,
         leaving: &[LeavingMember],
+        topics: &dyn Topics,
         effects: &mut Effects,
     ) -> LeaveAnswer {
-        let Some(members) = self.classic(id) else {
-            return LeaveAnswer {
-                code: ErrorCode::UnknownMemberId,
-                members: vec![ErrorCode::UnknownMemberId; leaving.len()],
-            };
-        };
+        self.go_back(now, id, topics, effects);
         let mut steps = Steps::default();
-        let members = members.leave(now, leaving, &mut steps);
+        let members = match self.groups.get_mut(id).map(|group| &mut group.members) {
+            None => vec![ErrorCode::UnknownMemberId; leaving.len()],
+            Some(Membership::Classic(members)) => members.leave(now, leaving, &mut steps),
+            Some(Membership::Modern(members)) => members.leave_classic(leaving),
+        };
+        self.flush(id, now, effects);
         self.after(id, now, steps, effects);
         LeaveAnswer {
             code: ErrorCode::None,

@@ -6,15 +6,15 @@ use holdfast_model::ErrorCode;
 
 use super::super::classic::Now;
 use super::super::membership::Membership;
-use super::super::modern::{ModernGroup, Refusal};
+use super::super::modern::Refusal;
 use super::super::{
-    Answer, Effects, GroupId, HeartbeatAnswer, HeartbeatRequest, ModernDescription, Planted,
-    Record, Ticket, Topics,
+    Answer, Effects, GroupId, HeartbeatAnswer, HeartbeatRequest, JoinAnswer, ModernDescription,
+    Planted, Record, SyncAnswer, Ticket, Topics,
 };
-use super::{Group, Shard, Then};
+use super::{Classic, Group, Shard, Then};
 
-/// A heartbeat's answer that waits for a write.
-pub(super) type Told = (Ticket, HeartbeatAnswer);
+/// An answer that waits for a write.
+pub(super) type Told = (Ticket, Answer);
 
 impl Shard {
     /// A member of the consumer protocol joins, lives or leaves. Answered with the ticket, once all
@@ -28,14 +28,14 @@ impl Shard {
         topics: &dyn Topics,
         effects: &mut Effects,
     ) {
-        match self.beat(now, id, request, topics) {
+        match self.beat(now, id, request, topics, effects) {
             Err(refusal) => {
                 let answer = HeartbeatAnswer::refused(&refusal);
                 effects.answers.push((ticket, Answer::Heartbeat(answer)));
             }
             Ok(answer) => {
                 self.flush(id, now, effects);
-                self.tell(now, id, (ticket, answer), effects);
+                self.tell(now, id, (ticket, Answer::Heartbeat(answer)), effects);
             }
         }
         self.after(id, now, super::Steps::default(), effects);
@@ -47,11 +47,12 @@ impl Shard {
         id: &GroupId,
         request: &HeartbeatRequest,
         topics: &dyn Topics,
+        effects: &mut Effects,
     ) -> Result<HeartbeatAnswer, Refusal> {
         request.check()?;
         let options = self.options;
         let group = if request.epoch == 0 {
-            self.modern_or_new(id, now)?
+            self.modern_or_new(id, now, topics, effects)?
         } else {
             let group = self.groups.get_mut(id);
             group
@@ -63,22 +64,6 @@ impl Shard {
         } else {
             group.heartbeat(now, request, topics, &options)
         }
-    }
-
-    /// The group of the consumer protocol with a name. One of the other protocol that has no members
-    /// becomes one.
-    fn modern_or_new(&mut self, id: &GroupId, now: Now) -> Result<&mut ModernGroup, Refusal> {
-        let planted = self.planted;
-        let group = self.group_or_new(id, now).map_err(|code| {
-            Refusal::new(code, "This coordinator has as many groups as it can have.")
-        })?;
-        if group.members.classic().is_some() {
-            if !group.members.is_unused() {
-                return Err(not_found(id));
-            }
-            group.members = Membership::Modern(ModernGroup::new(planted));
-        }
-        group.members.modern_mut().ok_or_else(|| not_found(id))
     }
 
     /// Writes what has changed of a group.
@@ -99,7 +84,8 @@ impl Shard {
                 value: None,
             });
         }
-        let then = Then::Modern { keys, forget };
+        let classic = if forget { Classic::Gone } else { Classic::Same };
+        let then = Then::Modern { keys, classic };
         let write = self.write(id, now, None, records, then, effects);
         if let Some(group) = self.groups.get_mut(id) {
             group.last_write = write;
@@ -107,13 +93,12 @@ impl Shard {
     }
 
     /// Answers once what is under way of the group is committed.
-    fn tell(&mut self, now: Now, id: &GroupId, told: Told, effects: &mut Effects) {
+    pub(super) fn tell(&mut self, now: Now, id: &GroupId, told: Told, effects: &mut Effects) {
         let write = self.groups.get(id).map(|group| group.last_write);
         let careless = self.planted == Planted::AssignmentBeforeWritten;
         let write = write.filter(|_| !careless).unwrap_or_default();
         let Some(pending) = self.pending.get_mut(&write) else {
-            let (ticket, answer) = told;
-            effects.answers.push((ticket, Answer::Heartbeat(answer)));
+            effects.answers.push(told);
             return;
         };
         pending.told.push(told);
@@ -149,7 +134,7 @@ impl Shard {
     #[cfg(test)]
     pub(in super::super) fn member_states(&self, id: &str) -> Vec<super::super::MemberState> {
         let group = self.groups.get(id).and_then(|group| group.members.modern());
-        group.map_or_else(Vec::new, ModernGroup::member_states)
+        group.map_or_else(Vec::new, super::ModernGroup::member_states)
     }
 
     /// Whether changes wait that could not be written.
@@ -170,9 +155,11 @@ impl Group {
 
     /// The group is of the other protocol, or of none, from now on.
     pub(super) fn become_classic(&mut self, now: Now, planted: Planted) {
-        if self.members.modern().is_some() {
+        if let Some(modern) = self.members.modern() {
+            let generation = modern.epoch();
             self.keys.mark_all();
-            self.members = Membership::Classic(super::ClassicGroup::new(now.wall_ms, planted));
+            let classic = super::ClassicGroup::after(generation, now.wall_ms, planted);
+            self.members = Membership::Classic(classic);
         }
     }
 
@@ -182,16 +169,27 @@ impl Group {
     }
 }
 
-/// Answers to heartbeats whose write came to nothing.
-pub(super) fn refuse_told(told: Vec<Told>, code: ErrorCode, effects: &mut Vec<(Ticket, Answer)>) {
-    let refusal = Refusal::new(code, "The group's state could not be written.");
-    for (ticket, _answer) in told {
-        let answer = HeartbeatAnswer::refused(&refusal);
-        effects.push((ticket, Answer::Heartbeat(answer)));
+/// Answers whose write came to nothing.
+pub(super) fn refuse_told(told: Vec<Told>, code: ErrorCode, effects: &mut Vec<Told>) {
+    effects.extend(
+        told.into_iter()
+            .map(|(ticket, answer)| (ticket, refused(answer, code))),
+    );
+}
+
+fn refused(answer: Answer, code: ErrorCode) -> Answer {
+    match answer {
+        Answer::Join(answer) => Answer::Join(JoinAnswer::refused(code, &answer.member)),
+        Answer::Sync(_) => Answer::Sync(SyncAnswer::refused(code)),
+        Answer::Heartbeat(_) => {
+            let refusal = Refusal::new(code, "The group's state could not be written.");
+            Answer::Heartbeat(HeartbeatAnswer::refused(&refusal))
+        }
+        Answer::Done(_) => Answer::Done(code),
     }
 }
 
-fn not_found(id: &str) -> Refusal {
+pub(super) fn not_found(id: &str) -> Refusal {
     let message = format!("Group {id} is not a consumer group.");
     Refusal::new(ErrorCode::GroupIdNotFound, message)
 }

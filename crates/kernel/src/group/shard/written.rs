@@ -6,7 +6,7 @@ use holdfast_model::{ErrorCode, invariant};
 
 use super::super::classic::{Now, Steps};
 use super::super::{Answer, Effects, GroupId, GroupValue, WriteId};
-use super::{Members, Pending, Shard, Then, refusal, refuse_told};
+use super::{Classic, Members, Pending, Shard, Then, refusal, refuse_told};
 
 impl Shard {
     /// Every write up to this one is committed: below the high watermark.
@@ -75,9 +75,9 @@ impl Shard {
                 group.keys.end(keys);
                 group.unstored -= u32::from(*forget);
             }
-            Then::Modern { keys, forget } => {
+            Then::Modern { keys, classic } => {
                 group.keys.end(keys);
-                group.unstored -= u32::from(*forget);
+                group.unstored -= u32::from(!matches!(classic, Classic::Same));
             }
             Then::Members { .. } => group.unstored -= 1,
         }
@@ -93,13 +93,15 @@ impl Shard {
         } = pending;
         let mut steps = Steps::default();
         match then {
-            Then::Modern { forget, .. } => {
-                if forget && let Some(group) = self.groups.get_mut(&id) {
-                    group.stored = None;
+            Then::Modern { classic, .. } => {
+                if let Some(group) = self.groups.get_mut(&id) {
+                    match classic {
+                        Classic::Same => {}
+                        Classic::Gone => group.stored = None,
+                        Classic::Is(value) => group.stored = Some(value),
+                    }
                 }
-                for (ticket, answer) in told {
-                    effects.answers.push((ticket, Answer::Heartbeat(answer)));
-                }
+                effects.answers.extend(told);
             }
             Then::Offsets { rows, forget, .. } => {
                 self.apply_rows(&id, now, &rows);

@@ -9,9 +9,10 @@ use uuid::Uuid;
 
 use super::super::{
     Answer, CommitRequest, CommittedOffset, Effects, GroupId, GroupOptions, JoinAnswer,
-    JoinRequest, LeavingMember, Loader, MemberId, Now, OffsetRow, Planted, Protocol, Record, Shard,
-    SyncAnswer, SyncRequest, Ticket, Write,
+    JoinRequest, LeavingMember, Loader, MemberHeartbeat, MemberId, Now, OffsetRow, Planted,
+    Protocol, Record, Shard, SyncAnswer, SyncRequest, Ticket, Write,
 };
+use super::cluster::Cluster;
 
 pub(super) const SESSION: Duration = Duration::from_secs(10);
 pub(super) const REBALANCE: Duration = Duration::from_mins(1);
@@ -26,6 +27,7 @@ pub(super) struct Rig {
     pub(super) log: Vec<Record>,
     /// Commit what is appended at once.
     pub(super) prompt: bool,
+    pub(super) cluster: Cluster,
     tickets: u64,
 }
 
@@ -60,11 +62,14 @@ impl Rig {
     pub(super) const MODERN_MAX_SIZE: usize = 4;
 
     pub(super) fn new() -> Self {
-        let options = GroupOptions {
+        Self::with(GroupOptions {
             max_size: 4,
             modern_max_size: Self::MODERN_MAX_SIZE,
             ..GroupOptions::default()
-        };
+        })
+    }
+
+    pub(super) fn with(options: GroupOptions) -> Self {
         Self {
             shard: Shard::new(options, Planted::None),
             now: Now {
@@ -75,6 +80,7 @@ impl Rig {
             under_way: Vec::new(),
             log: Vec::new(),
             prompt: true,
+            cluster: Cluster::new(4),
             tickets: 0,
         }
     }
@@ -138,7 +144,7 @@ impl Rig {
         self.now.monotonic = monotonic;
     }
 
-    pub(super) fn request(&mut self, member: Option<&MemberId>) -> JoinRequest {
+    pub(super) fn request(&self, member: Option<&MemberId>) -> JoinRequest {
         let fresh = format!("fresh-{}", self.tickets);
         JoinRequest {
             member: member.cloned(),
@@ -158,8 +164,14 @@ impl Rig {
     pub(super) fn join(&mut self, request: JoinRequest) -> Ticket {
         let ticket = self.ticket();
         let mut effects = Effects::default();
-        self.shard
-            .join(self.now, &Self::group(), ticket, request, &mut effects);
+        self.shard.join(
+            self.now,
+            &Self::group(),
+            ticket,
+            request,
+            &self.cluster,
+            &mut effects,
+        );
         self.settle(effects);
         ticket
     }
@@ -189,21 +201,35 @@ impl Rig {
         generation: i32,
         assignments: &[(&MemberId, &str)],
     ) -> Ticket {
+        let assignments = assignments.iter();
+        let assignments = assignments.map(|(id, what)| (Arc::clone(id), what.as_bytes().into()));
+        self.sync_with(member, generation, assignments.collect())
+    }
+
+    pub(super) fn sync_with(
+        &mut self,
+        member: &MemberId,
+        generation: i32,
+        assignments: Vec<(MemberId, Arc<[u8]>)>,
+    ) -> Ticket {
         let request = SyncRequest {
             member: Arc::clone(member),
             instance: None,
             generation,
             protocol_type: Some(text("consumer")),
             protocol: Some(text("range")),
-            assignments: assignments
-                .iter()
-                .map(|(id, what)| (Arc::clone(id), Arc::from(what.as_bytes())))
-                .collect(),
+            assignments,
         };
         let ticket = self.ticket();
         let mut effects = Effects::default();
-        self.shard
-            .sync(self.now, &Self::group(), ticket, request, &mut effects);
+        self.shard.sync(
+            self.now,
+            &Self::group(),
+            ticket,
+            request,
+            &self.cluster,
+            &mut effects,
+        );
         self.settle(effects);
         ticket
     }
@@ -216,9 +242,27 @@ impl Rig {
     }
 
     pub(super) fn heartbeat(&mut self, member: &str, generation: i32) -> ErrorCode {
-        let group = Self::group();
-        self.shard
-            .heartbeat(self.now, &group, member, None, generation)
+        self.heartbeat_as(member, None, generation)
+    }
+
+    pub(super) fn heartbeat_as(
+        &mut self,
+        member: &str,
+        instance: Option<&str>,
+        generation: i32,
+    ) -> ErrorCode {
+        let request = MemberHeartbeat {
+            member: text(member),
+            instance: instance.map(text),
+            generation,
+        };
+        let (now, group, cluster) = (self.now, Self::group(), &self.cluster);
+        let mut effects = Effects::default();
+        let code = self
+            .shard
+            .heartbeat(now, &group, &request, cluster, &mut effects);
+        self.settle(effects);
+        code
     }
 
     pub(super) fn leave(&mut self, members: &[&MemberId]) -> Vec<ErrorCode> {
@@ -230,9 +274,13 @@ impl Rig {
             })
             .collect();
         let mut effects = Effects::default();
-        let answer = self
-            .shard
-            .leave(self.now, &Self::group(), &leaving, &mut effects);
+        let answer = self.shard.leave(
+            self.now,
+            &Self::group(),
+            &leaving,
+            &self.cluster,
+            &mut effects,
+        );
         self.settle(effects);
         answer.members
     }
@@ -273,8 +321,9 @@ impl Rig {
         let leader = Arc::clone(&self.joined(first).leader);
         assert_eq!(self.joined(second).leader, leader);
         let (leader, other) = if leader == a { (a, b) } else { (b, a) };
-        let follower = self.sync(&other, 1, &[]);
-        let led = self.sync(&leader, 1, &[(&leader, "0"), (&other, "1")]);
+        let generation = self.joined(first).generation;
+        let follower = self.sync(&other, generation, &[]);
+        let led = self.sync(&leader, generation, &[(&leader, "0"), (&other, "1")]);
         assert_eq!(&*self.synced(led).assignment, b"0");
         assert_eq!(&*self.synced(follower).assignment, b"1");
         (leader, other)

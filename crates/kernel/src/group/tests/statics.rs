@@ -34,10 +34,7 @@ fn a_static_member_that_restarts_makes_no_rebalance_and_fences_its_former_self()
     assert_ne!(answer.member, before);
     let sync = rig.sync(&answer.member, 1, &[]);
     assert_eq!(&*rig.synced(sync).assignment, b"all");
-    let group = Rig::group();
-    let code = rig
-        .shard
-        .heartbeat(rig.now, &group, &before, Some("static"), 1);
+    let code = rig.heartbeat_as(&before, Some("static"), 1);
     assert_eq!(code, ErrorCode::FencedInstanceId);
     // The log knows the new id.
     rig.fail_over();
@@ -100,7 +97,7 @@ fn a_static_member_leaves_by_its_name() {
     let mut effects = super::super::Effects::default();
     let answer = rig
         .shard
-        .leave(rig.now, &Rig::group(), &leaving, &mut effects);
+        .leave(rig.now, &Rig::group(), &leaving, &rig.cluster, &mut effects);
     rig.settle(effects);
     assert_eq!(answer.members, [ErrorCode::None]);
     assert!(rig.shard.describe("g").unwrap().members.is_empty());

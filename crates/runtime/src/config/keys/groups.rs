@@ -107,6 +107,16 @@ pub(super) const KEYS: &[Key] = &[
         "Most members of a group of the consumer protocol (Kafka's default: no bound; here at most \
          100,000)",
     ),
+    key(
+        "group.consumer.migration.policy",
+        "groups.consumer_migration_policy",
+        |c, v| {
+            c.groups.consumer_migration_policy = v.parse()?;
+            Ok(())
+        },
+        "Which groups may go from one protocol to the other while they have members: bidirectional, \
+         upgrade (to the consumer protocol), downgrade or disabled",
+    ),
 ];
 
 /// Kafka's own default stands for no bound.

@@ -159,6 +159,28 @@ pub(super) const KEYS: &[Key] = &[
         "The certificates of the authorities that callers' certificates must be of, in PEM",
     ),
     key(
+        "holdfast.telemetry.receiver",
+        "telemetry.receiver",
+        |c, v| {
+            c.telemetry.receiver = Some(v.to_owned()).filter(|text| !text.is_empty());
+            Ok(())
+        },
+        "Where metrics go that clients push (KIP-714): OTLP over HTTP, as `http://host:4318/v1/metrics`. \
+         Unset: clients are not asked for any",
+    ),
+    key(
+        "holdfast.telemetry.interval.ms",
+        "telemetry.interval_ms",
+        |c, v| set(&mut c.telemetry.interval_ms, v, &(100..=86_400_000)),
+        "How often clients are asked to push their metrics",
+    ),
+    key(
+        "telemetry.max.bytes",
+        "telemetry.max_bytes",
+        |c, v| set(&mut c.telemetry.max_bytes, v, &(1..=8_388_608)),
+        "The most that a client may push at once, compressed",
+    ),
+    key(
         "holdfast.parked",
         "parked",
         |c, v| boolean(v).map(|parked| c.parked = parked),

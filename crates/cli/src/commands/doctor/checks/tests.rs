@@ -61,6 +61,7 @@ fn healthy() -> Seen {
         settings: BTreeMap::from([("t".to_owned(), vec![setting("min.insync.replicas", "2")])]),
         brokers: (0..3).map(|id| (id, Ok(vec![(Api::Fetch, 18)]))).collect(),
         skipped: 0,
+        habits: Some(Vec::new()),
     }
 }
 

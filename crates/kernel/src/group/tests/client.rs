@@ -1,51 +1,15 @@
-//! Clients of the consumer protocol, and topics, for tests.
+//! Clients of the consumer protocol, for tests.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use holdfast_model::{ErrorCode, TopicId};
-use uuid::Uuid;
+use holdfast_model::ErrorCode;
 
-use super::super::super::{
-    Answer, Effects, GroupState, HeartbeatAnswer, HeartbeatRequest, Partitions, Ticket, Topics,
+use super::super::{
+    Answer, Effects, GroupState, HeartbeatAnswer, HeartbeatRequest, Partitions, Ticket,
 };
-use super::super::rig::{Rig, text};
-
-pub(super) const ORDERS: TopicId = TopicId(Uuid::from_u128(7));
-
-/// Topics by hand.
-pub(super) struct Cluster {
-    version: u64,
-    topics: BTreeMap<String, (TopicId, i32)>,
-}
-
-impl Cluster {
-    pub(super) fn new(partitions: i32) -> Self {
-        let topics = BTreeMap::from([("orders".to_owned(), (ORDERS, partitions))]);
-        let version = 1;
-        Self { version, topics }
-    }
-
-    pub(super) fn put(&mut self, name: &str, id: u128, partitions: i32) {
-        let id = TopicId(Uuid::from_u128(id));
-        self.topics.insert(name.to_owned(), (id, partitions));
-        self.version += 1;
-    }
-}
-
-impl Topics for Cluster {
-    fn version(&self) -> u64 {
-        self.version
-    }
-
-    fn find(&self, name: &str) -> Option<(TopicId, i32)> {
-        self.topics.get(name).copied()
-    }
-
-    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
-        Box::new(self.topics.keys().map(String::as_str))
-    }
-}
+use super::cluster::{Cluster, ORDERS};
+use super::rig::{Rig, text};
 
 /// A client of the consumer protocol that does as it is told.
 #[derive(Clone, Debug)]
