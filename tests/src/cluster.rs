@@ -210,6 +210,20 @@ impl Cluster {
         self.brokers[n].start()
     }
 
+    /// From its next start on a broker ends, or waits, at a step: `<step>:die:<n>` or
+    /// `<step>:wait-<ms>:<n>`, as `holdfast_broker::test_point` says; or does neither.
+    pub fn set_test_point(&mut self, n: usize, point: Option<&str>) {
+        self.brokers[n].set_test_point(point);
+    }
+
+    /// Whether a broker has ended at its step since it was asked last.
+    ///
+    /// # Errors
+    /// It ended in another way.
+    pub fn died_as_asked(&mut self, n: usize) -> anyhow::Result<bool> {
+        self.brokers[n].died_as_asked()
+    }
+
     /// The processes of the brokers that run.
     pub fn pids(&self) -> Vec<u32> {
         self.brokers.iter().filter_map(Broker::pid).collect()

@@ -6,6 +6,8 @@
 
 #[path = "admin_api/dev_cluster.rs"]
 mod dev_cluster;
+#[path = "admin_api/doctor.rs"]
+mod doctor;
 #[path = "admin_api/permit.rs"]
 mod permit;
 #[path = "admin_api/topic.rs"]

@@ -6,9 +6,13 @@
     reason = "a failed step ends the test with its place, and the verdict is shown"
 )]
 
+#[path = "cluster/commits.rs"]
+mod commits;
 #[path = "cluster/load.rs"]
 mod load;
 
+#[path = "cluster/coordinators.rs"]
+mod coordinators;
 #[path = "cluster/damage.rs"]
 mod damage;
 #[path = "cluster/kills.rs"]

@@ -1,6 +1,7 @@
 //! One broker's process.
 
 use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub struct Broker {
     client_address: String,
     rpc_address: String,
     ports: [u16; 3],
+    /// Where it ends or waits.
+    test_point: Option<String>,
     process: Option<Child>,
 }
 
@@ -34,6 +37,7 @@ impl Broker {
             client_address: format!("127.0.0.1:{}", ports[0]),
             rpc_address: format!("127.0.0.1:{}", ports[1]),
             ports,
+            test_point: None,
             process: None,
         }
     }
@@ -87,10 +91,36 @@ impl Broker {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
+        if let Some(point) = &self.test_point {
+            command.env("HOLDFAST_TEST_POINT", point);
+        }
         let child = command.spawn();
         self.process =
             Some(child.with_context(|| format!("cannot start {}", self.binary.display()))?);
         Ok(())
+    }
+
+    /// From its next start on it ends, or waits, at a step.
+    pub(super) fn set_test_point(&mut self, point: Option<&str>) {
+        self.test_point = point.map(str::to_owned);
+    }
+
+    /// Whether it has ended at its step since it was asked last.
+    pub(super) fn died_as_asked(&mut self) -> anyhow::Result<bool> {
+        let (Some(process), Some(_)) = (&mut self.process, &self.test_point) else {
+            return Ok(false);
+        };
+        let Some(status) = process.try_wait()? else {
+            return Ok(false);
+        };
+        self.process = None;
+        let signal = status.signal();
+        ensure!(
+            signal == Some(Signal::ABORT.as_raw()),
+            "broker {} ended with {status}",
+            self.number
+        );
+        Ok(true)
     }
 
     pub(super) fn check_alive(&mut self) -> anyhow::Result<()> {

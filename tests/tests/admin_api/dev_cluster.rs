@@ -61,19 +61,33 @@ impl Cluster {
         cluster
     }
 
-    /// Runs the tool with a certificate; what it printed, or what it complained of.
-    pub(crate) fn tool(&self, certificate: &str, arguments: &[&str]) -> Result<Value, String> {
+    /// The tool with a certificate, with these brokers' admin API.
+    pub(crate) fn command(
+        &self,
+        certificate: &str,
+        brokers: &[u16],
+        arguments: &[&str],
+    ) -> Command {
         let port = |step: u16| format!("127.0.0.1:{}", self.base_port + step);
-        let output = Command::new(binary().unwrap())
+        let admin: Vec<String> = brokers.iter().map(|broker| port(500 + broker)).collect();
+        let mut command = Command::new(binary().unwrap());
+        command
             .args(arguments)
             .args(["--output", "json"])
             .env_remove("HOLDFAST_BIN")
             .env("HOLDFAST_BOOTSTRAP", port(0))
-            .env("HOLDFAST_ADMIN", [500, 502].map(port).join(","))
+            .env("HOLDFAST_ADMIN", admin.join(","))
             .env(
                 "HOLDFAST_CERTIFICATES",
                 self.dir.join("certificates").join(certificate),
-            )
+            );
+        command
+    }
+
+    /// Runs the tool with a certificate; what it printed, or what it complained of.
+    pub(crate) fn tool(&self, certificate: &str, arguments: &[&str]) -> Result<Value, String> {
+        let output = self
+            .command(certificate, &[0, 2], arguments)
             .output()
             .unwrap();
         if output.status.success() {
