@@ -5,6 +5,7 @@ warning and bring it back.
 """
 
 import json
+import os
 import pathlib
 import random
 import signal
@@ -23,6 +24,9 @@ from report import case, equal, eventually
 PARTITIONS = 6
 RECORDS = 3_000
 PATIENCE = 60
+
+# The settings of a client of the consumer protocol.
+MODERN = {"group.protocol": "consumer"}
 
 
 class Member:
@@ -229,6 +233,31 @@ class Cases:
         again.stop()
         stays.stop()
 
+    def changes(self):
+        """A group whose members are restarted one by one with the other protocol, and back, reads on."""
+        name = "group-changes"
+        self.topic(name)
+        members = [Member(self.bootstrap, name, name) for _ in range(2)]
+        self.whole(members)
+        written = RECORDS
+        for settings in [MODERN, {}]:
+            for _ in range(2):
+                members.append(Member(self.bootstrap, name, name, **settings))
+                self.whole(members)
+                members.pop(0).stop()
+                self.whole(members)
+                self.write(name, 600, written)
+                written += 600
+                self.wait(
+                    lambda: self.committed(name, name) == [written // PARTITIONS] * PARTITIONS,
+                    "everything is committed",
+                )
+            listed = self.admin.list_consumer_groups().result(30).valid
+            kind = next(group.type.name for group in listed if group.group_id == name)
+            equal(kind, "CONSUMER" if settings else "CLASSIC", "type of the group")
+        for member in members:
+            member.stop()
+
     def admins(self):
         """Offsets are moved and deleted by an admin, while nobody reads."""
         name = "group-admin"
@@ -405,22 +434,26 @@ def main():
     }
     for strategy, settings in classic.items():
         case(f"groups: three members share, {strategy}", cases.share, f"group-{strategy}", settings)
-    modern = {"group.protocol": "consumer"}
     for assignor in ("uniform", "range"):
-        settings = {**modern, "group.remote.assignor": assignor}
+        settings = {**MODERN, "group.remote.assignor": assignor}
         name = f"group-modern-{assignor}"
         case(f"groups: the coordinator divides, {assignor}", cases.share, name, settings)
     case("groups: what was committed is not read again", cases.resumes)
     patient = {"session.timeout.ms": 30000}
     case("groups: a static member restarts unnoticed", cases.static, "group-static", patient)
     name = "group-modern-static"
-    case("groups: a static member restarts, the coordinator divides", cases.static, name, modern)
+    case("groups: a static member restarts, the coordinator divides", cases.static, name, MODERN)
+    case("groups: members change their protocol one by one", cases.changes)
     case("groups: an admin moves and deletes offsets", cases.admins)
     case("groups: nobody else writes to their topic", cases.internal)
+    if os.environ.get("INTEROP_TORTURE"):
+        # Somebody else kills brokers already.
+        case("groups: a user's program is killed at random", cases.payments)
+        return
     case("groups: many commits leave a short log", cases.rewritten)
     case("groups: every broker is killed once", cases.killed, "group-killed", {})
     name = "group-modern-killed"
-    case("groups: every broker is killed, the coordinator divides", cases.killed, name, modern)
+    case("groups: every broker is killed, the coordinator divides", cases.killed, name, MODERN)
     case("groups: a user's program is killed at random", cases.payments)
 
 

@@ -93,6 +93,22 @@ class Cases:
         self.says(everything, "^  node.id=0 ", "^  num.partitions=", "^  log.dirs=")
         self.tool("ConfigCommand", "--entity-type", "client-metrics", "--describe")
 
+    def quotas(self):
+        def config(*args, **kwargs):
+            return self.tool("ConfigCommand", "--entity-type", "clients", *args, **kwargs)
+
+        limits = "producer_byte_rate=1048576,request_percentage=12.5"
+        config("--entity-name", "app", "--alter", "--add-config", limits)
+        config("--entity-default", "--alter", "--add-config", "consumer_byte_rate=4096")
+        described = config("--describe")
+        self.says(described, "'app'.*producer_byte_rate=1048576.0", "request_percentage=12.5")
+        self.says(described, "default.*consumer_byte_rate=4096.0")
+        wrong = ["--alter", "--add-config", "producer_byte_rate=-1"]
+        self.says(config("--entity-name", "app", *wrong, fails=True), "InvalidRequest|above zero")
+        gone = ["--alter", "--delete-config", "producer_byte_rate,request_percentage"]
+        config("--entity-name", "app", *gone)
+        equal("app" in config("--describe"), False, "nothing is left of app's")
+
     def records(self):
         lines = "".join(f"key-{i}:value {i}\n" for i in range(RECORDS))
         keyed = ["--reader-property", "parse.key=true", "--reader-property", "key.separator=:"]
@@ -191,6 +207,7 @@ def main():
     cases = Cases(sys.argv[1], sys.argv[2])
     case("kafka's tools: topics", cases.topics)
     case("kafka's tools: settings", cases.settings)
+    case("kafka's tools: quotas of clients", cases.quotas)
     case("kafka's tools: records in and out", cases.records)
     case("kafka's tools: groups", cases.groups)
     case("kafka's tools: deleting records", cases.deleting_records)

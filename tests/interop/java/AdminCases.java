@@ -1,3 +1,4 @@
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -33,11 +34,16 @@ import org.apache.kafka.common.errors.ElectionNotNeededException;
 import org.apache.kafka.common.errors.InvalidConfigurationException;
 import org.apache.kafka.common.errors.InvalidPartitionsException;
 import org.apache.kafka.common.errors.InvalidReplicationFactorException;
+import org.apache.kafka.common.errors.InvalidRequestException;
 import org.apache.kafka.common.errors.InvalidTopicException;
 import org.apache.kafka.common.errors.InvalidUpdateVersionException;
 import org.apache.kafka.common.errors.OffsetOutOfRangeException;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.apache.kafka.common.quota.ClientQuotaAlteration;
+import org.apache.kafka.common.quota.ClientQuotaEntity;
+import org.apache.kafka.common.quota.ClientQuotaFilter;
+import org.apache.kafka.common.quota.ClientQuotaFilterComponent;
 
 /** What Java's Admin does to topics, settings, offsets and the cluster. Argument: BOOTSTRAP. */
 final class AdminCases {
@@ -64,6 +70,7 @@ final class AdminCases {
             Report.run("java admin: the cluster", cases::cluster);
             Report.run("java admin: the metadata quorum", cases::quorum);
             Report.run("java admin: features", cases::features);
+            Report.run("java admin: quotas of clients", cases::quotas);
             Report.run("java admin: elections", cases::elections);
         }
     }
@@ -82,6 +89,39 @@ final class AdminCases {
     private void update(String feature, int level, UpgradeType type) throws Exception {
         var updates = Map.of(feature, new FeatureUpdate((short) level, type));
         admin.updateFeatures(updates, new UpdateFeaturesOptions()).all().get();
+    }
+
+    private void quotas() throws Exception {
+        var alice = new ClientQuotaEntity(Map.of(ClientQuotaEntity.USER, "alice"));
+        Map<String, String> parts = new HashMap<>();
+        parts.put(ClientQuotaEntity.USER, "alice");
+        parts.put(ClientQuotaEntity.CLIENT_ID, null);
+        var anyOfAlice = new ClientQuotaEntity(parts);
+        alter(alice, "consumer_byte_rate", 2048.0);
+        alter(anyOfAlice, "producer_byte_rate", 1024.0);
+        var ofUser = ClientQuotaFilterComponent.ofEntity(ClientQuotaEntity.USER, "alice");
+        var alone = Map.of(alice, Map.of("consumer_byte_rate", 2048.0));
+        shows(ClientQuotaFilter.containsOnly(List.of(ofUser)), alone, "alice's alone");
+        var both = Map.of(alice, Map.of("consumer_byte_rate", 2048.0),
+                anyOfAlice, Map.of("producer_byte_rate", 1024.0));
+        shows(ClientQuotaFilter.contains(List.of(ofUser)), both, "all of alice's");
+        Report.refused(InvalidRequestException.class, () -> alter(alice, "speed", 1.0));
+        alter(alice, "consumer_byte_rate", null);
+        alter(anyOfAlice, "producer_byte_rate", null);
+        shows(ClientQuotaFilter.all(), Map.of(), "nothing is left");
+    }
+
+    private void alter(ClientQuotaEntity entity, String key, Double value) throws Exception {
+        var op = new ClientQuotaAlteration.Op(key, value);
+        var alteration = new ClientQuotaAlteration(entity, List.of(op));
+        admin.alterClientQuotas(List.of(alteration)).all().get();
+    }
+
+    /** Every broker hears of it in its own time. */
+    private void shows(ClientQuotaFilter filter,
+            Map<ClientQuotaEntity, Map<String, Double>> wanted, String what) throws Exception {
+        Report.eventually(what,
+                () -> admin.describeClientQuotas(filter).entities().get().equals(wanted));
     }
 
     private void elections() throws Exception {

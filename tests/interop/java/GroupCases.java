@@ -55,6 +55,7 @@ final class GroupCases {
                     "group.protocol", "consumer"));
             Report.run("java groups: consumer protocol, range", () -> cases.share("jg-server-range",
                     "group.protocol", "consumer", "group.remote.assignor", "range"));
+            Report.run("java groups: members change their protocol one by one", cases::changes);
             Report.run("java groups: by a pattern of the coordinator's", cases::pattern);
             Report.run("java groups: refusals of the consumer protocol", cases::refusals);
             Report.run("java groups: an admin looks and deletes", cases::admins);
@@ -176,6 +177,39 @@ final class GroupCases {
             }
         }
         eventuallyCommitted(name, name, wanted);
+    }
+
+    /** Cooperative members are restarted one by one with the other protocol, and back. */
+    private void changes() throws Exception {
+        String name = "jg-changes";
+        String[] cooperative = {"partition.assignment.strategy",
+            "org.apache.kafka.clients.consumer.CooperativeStickyAssignor"};
+        String[] consumer = {"group.protocol", "consumer"};
+        Spread.create(admin, name, PARTITIONS);
+        write(name, records / 10);
+        long wanted = records / 10;
+        List<Member> members = new ArrayList<>();
+        for (int count = 1; count <= 2; count++) {
+            members.add(new Member(name, name, cooperative));
+            whole(members);
+        }
+        for (String[] settings : List.of(consumer, cooperative)) {
+            for (int count = 1; count <= 2; count++) {
+                members.add(new Member(name, name, settings));
+                whole(members);
+                members.remove(0).stop();
+                whole(members);
+                write(name, PARTITIONS);
+                wanted += PARTITIONS;
+                eventuallyCommitted(name, name, wanted);
+            }
+            String type = admin.describeConsumerGroups(List.of(name)).describedGroups().get(name)
+                    .get().type().toString();
+            Report.equal(type, settings == consumer ? "Consumer" : "Classic", "type");
+        }
+        for (Member member : members) {
+            member.stop();
+        }
     }
 
     private void eventuallyCommitted(String group, String topic, long wanted) throws Exception {
