@@ -17,7 +17,8 @@ FAULT ?= kill
 CARGO_WITH = lib="$$(.ci/rocksdb)" && ROCKSDB_LIB_DIR="$$lib" ROCKSDB_STATIC=1
 
 .DEFAULT_GOAL := help
-.PHONY: help needs build dev test test-versions sim bench-failover bench-produce bench-start fmt lint
+.PHONY: help needs build dev test test-versions sim bench bench-failover bench-groups bench-produce bench-start
+.PHONY: fmt lint torture
 .PHONY: kube-test kube-up kube-image kube-down kube-status kube-node-kill kube-node-start
 
 help: ## Say what there is
@@ -61,6 +62,13 @@ test: needs ## Run the tests
 test-versions: needs ## Roll the version before to this one and back, with real processes; open old disks
 	tests/versions/run
 
+# What real clients do while a broker is killed every so many seconds.
+EVERY ?= 20
+PARTS ?= roundtrip java-roundtrip java-groups groups franz sarama kafkajs others
+
+torture: build ## Real clients while a broker is killed every EVERY=20 seconds, one after the other
+	HOLDFAST_BIN=$(HOLDFAST) INTEROP_TORTURE=$(EVERY) tests/interop/run $(PARTS)
+
 sim: ## Simulate the cluster and the operator with faults; SEEDS=N runs N of each
 	$(CARGO_WITH) cargo run --release --locked --package holdfast-sim --bin holdfast-sim -- $(SEEDS)
 	$(CARGO_WITH) cargo run --release --locked --package holdfast-sim --bin holdfast-group-sim -- $(SEEDS)
@@ -72,10 +80,23 @@ bench-failover: build ## Measure failover under load; TRIALS=N, FAULT=kill, paus
 	$(CARGO_WITH) HOLDFAST_BIN=$(HOLDFAST) cargo run --release --locked --package holdfast-tests --bin failover \
 		-- $(TRIALS) $(FAULT)
 
+# Five pairs take about two hours, and 30 GB of disk.
+PAIRS ?= 5
+SCALE ?= 1
+
+bench: build ## Measure beside Kafka, PAIRS=5 times, and write docs/benchmarks.md (root; SCALE=0.01 for a try)
+	tests/interop/setup
+	$(CACHE)/holdfast/venv/bin/python tests/bench/run.py $(HOLDFAST) $(CACHE)/holdfast/kafka/lib $(CACHE)/holdfast/bench \
+		--pairs $(PAIRS) --scale $(SCALE) --results $(CACHE)/holdfast/bench.jsonl \
+		$(if $(filter 1,$(SCALE)),--page docs/benchmarks.md)
+
 bench-produce: build ## Measure CPU by produced GiB, and what an acknowledgement takes
 	tests/setup
 	$(CARGO_WITH) HOLDFAST_BIN=$(HOLDFAST) cargo run --release --locked --package holdfast-tests \
 		--bin produce_cost
+
+bench-groups: build ## Measure groups of a thousand members, and ten million commits
+	$(CARGO_WITH) HOLDFAST_BIN=$(HOLDFAST) cargo run --release --locked --package holdfast-tests --bin group_load
 
 bench-start: build ## Measure how soon a started cluster takes records, empty and full (32 GB of disk)
 	tests/setup
