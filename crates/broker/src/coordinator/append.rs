@@ -63,7 +63,8 @@ fn push(builder: &mut BatchBuilder, encoded: &[Encoded], now_ms: i64) -> Result<
     })
 }
 
-/// Packs writes into batches, in their order: each write into one batch.
+/// Packs writes into batches, in their order: each write into one batch. None follows one that is refused: it
+/// may say what follows from that one.
 pub(super) fn pack(writes: Vec<Write>, now_ms: i64) -> (Vec<Packed>, Refused) {
     let (mut packed, mut refused) = (Vec::new(), Refused::new());
     let mut builder = BatchBuilder::new(Codec::None);
@@ -79,6 +80,10 @@ pub(super) fn pack(writes: Vec<Write>, now_ms: i64) -> (Vec<Packed>, Refused) {
         }
     };
     for write in writes {
+        if !refused.is_empty() {
+            refused.push((write.id, ErrorCode::CoordinatorNotAvailable));
+            continue;
+        }
         let (encoded, size) = match encode(&write.records) {
             Ok(encoded) => encoded,
             Err(code) => {
@@ -153,11 +158,15 @@ mod tests {
     }
 
     #[test]
-    fn writes_share_batches_in_their_order_and_what_is_too_long_is_refused() {
+    fn writes_share_batches_in_their_order_and_nothing_follows_one_that_is_refused() {
         let long = "g".repeat(40_000);
-        let writes = vec![write(1, "a"), write(2, &long), write(3, "b")];
+        let writes = vec![write(1, "a"), write(3, "b"), write(4, &long), write(5, "c")];
         let (packed, refused) = pack(writes, 5);
-        assert_eq!(refused, [(WriteId(2), ErrorCode::UnknownServerError)]);
+        let expected = [
+            (WriteId(4), ErrorCode::UnknownServerError),
+            (WriteId(5), ErrorCode::CoordinatorNotAvailable),
+        ];
+        assert_eq!(refused, expected);
         let [one] = packed.as_slice() else {
             panic!("{packed:?}")
         };

@@ -13,7 +13,7 @@ use holdfast_model::{ErrorCode, LeaderEpoch, Monotonic};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::append::pack;
+use super::append::{Packed, pack};
 use super::desk::{Act, Turn, Waiting};
 use crate::partition::{Offsets, Partition};
 use crate::state::BrokerState;
@@ -268,28 +268,44 @@ impl<'a> Work<'a> {
                 return Ok(());
             }
             let writes = std::mem::take(&mut effects.writes);
-            let (packed, mut refused) = pack(writes, now.wall_ms);
+            let (packed, too_long) = pack(writes, now.wall_ms);
+            let mut refused = Vec::new();
             for batch in packed {
-                self.coordinator.step("offsets-packed").await;
-                let appended = self.append(&batch.batch).await;
-                self.coordinator.step("offsets-appended").await;
-                let last = batch.writes.last().copied().unwrap_or_default();
-                match appended {
-                    Ok(number) => {
-                        self.under_way.insert(number, Batch::Writes(last));
-                    }
-                    Err(ErrorCode::NotLeaderOrFollower) => {
-                        return Err(ErrorCode::NotCoordinator);
-                    }
-                    Err(code) => {
-                        tracing::debug!(%code, "a coordinator's batch is refused");
-                        let code = ErrorCode::CoordinatorNotAvailable;
-                        refused.extend(batch.writes.into_iter().map(|write| (write, code)));
-                    }
-                }
+                let code = match self.append_writes(&batch, &refused).await? {
+                    ErrorCode::None => continue,
+                    code => code,
+                };
+                refused.extend(batch.writes.into_iter().map(|write| (write, code)));
             }
+            refused.extend(too_long);
             for (write, code) in refused {
                 self.shard.refused(now, write, code, &mut effects);
+            }
+        }
+    }
+
+    /// Appends writes, unless others were refused before them: they may say what follows from those.
+    async fn append_writes(
+        &mut self,
+        batch: &Packed,
+        refused: &[(WriteId, ErrorCode)],
+    ) -> Result<ErrorCode, ErrorCode> {
+        if !refused.is_empty() {
+            return Ok(ErrorCode::CoordinatorNotAvailable);
+        }
+        self.coordinator.step("offsets-packed").await;
+        let appended = self.append(&batch.batch).await;
+        self.coordinator.step("offsets-appended").await;
+        match appended {
+            Ok(number) => {
+                let last = batch.writes.last().copied().unwrap_or_default();
+                self.under_way.insert(number, Batch::Writes(last));
+                Ok(ErrorCode::None)
+            }
+            Err(ErrorCode::NotLeaderOrFollower) => Err(ErrorCode::NotCoordinator),
+            Err(code) => {
+                tracing::debug!(%code, "a coordinator's batch is refused");
+                Ok(ErrorCode::CoordinatorNotAvailable)
             }
         }
     }

@@ -167,6 +167,10 @@ impl ClassicGroup {
             .leader
             .clone()
             .filter(|leader| group.members.contains_key(leader));
+        // Its members were to join when it was written.
+        if group.leader.is_none() {
+            group.prepare(now, &mut Steps::default());
+        }
         group
     }
 

@@ -74,6 +74,8 @@ pub(super) struct World<'a> {
     tickets: u64,
     offsets: i64,
     oracle: Oracle,
+    /// What came of requests, and is not written or answered yet.
+    held: Effects,
     steps: u64,
     traced: bool,
     lines: Vec<String>,
@@ -92,6 +94,7 @@ impl<'a> World<'a> {
             tickets: 0,
             offsets: 0,
             oracle: Oracle::default(),
+            held: Effects::default(),
             steps: 0,
             traced,
             lines: Vec::new(),
@@ -151,7 +154,12 @@ impl<'a> World<'a> {
     }
 
     fn happen(&mut self, event: Event) -> Result<(), Violation> {
-        let mut effects = Effects::default();
+        let asks = matches!(event, Event::Ask(..));
+        let mut effects = std::mem::take(&mut self.held);
+        if !asks {
+            self.settle(effects)?;
+            effects = Effects::default();
+        }
         match event {
             Event::Steps => {
                 self.step_clients();
@@ -190,6 +198,11 @@ impl<'a> World<'a> {
             Event::FailOver if !self.healed() => self.fail_over(),
             Event::Death if !self.healed() => self.death(&mut effects),
             Event::FailOver | Event::Death => {}
+        }
+        // A coordinator takes several requests before it writes what comes of them.
+        if asks && !self.healed() && self.rng.chance(self.mix.lost * 4) {
+            self.held = effects;
+            return Ok(());
         }
         self.settle(effects)
     }
@@ -417,10 +430,15 @@ impl<'a> World<'a> {
             if writes.is_empty() {
                 return Ok(());
             }
+            let mut appended = writes;
             if !self.healed() && self.rng.chance(self.mix.lost) {
-                self.coordinator.refuse(self.time, writes, &mut effects);
+                // Too few replicas are in sync from some moment on.
+                let from = self.rng.index(appended.len());
+                let refused = appended.split_off(from);
+                self.coordinator.append(appended);
+                self.coordinator.refuse(self.time, refused, &mut effects);
             } else {
-                self.coordinator.append(writes);
+                self.coordinator.append(appended);
             }
         }
     }

@@ -32,6 +32,23 @@ pub struct JoinRequest {
     pub skips_assignment: bool,
 }
 
+/// Protocols that a member may know: clients know a few.
+const PROTOCOLS: usize = 100;
+
+/// Bytes that a member may say of itself under all of them.
+const BYTES: usize = 4 << 20;
+
+impl JoinRequest {
+    /// Whether it says no more of its member than a group can keep.
+    pub(in super::super) fn is_bounded(&self) -> bool {
+        let protocols = self.protocols.iter();
+        let bytes: usize = protocols
+            .map(|one| one.name.len() + one.metadata.len())
+            .sum();
+        self.protocols.len() <= PROTOCOLS && bytes <= BYTES
+    }
+}
+
 /// SyncGroup.
 #[derive(Clone, Debug)]
 pub struct SyncRequest {

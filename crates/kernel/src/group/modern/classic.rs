@@ -5,6 +5,7 @@
 //! nobody leads, and whoever is to read something else is told to join again. What such a member says
 //! in JoinGroup that it has not given up is what others say with each heartbeat that they read.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,14 +74,12 @@ impl ModernGroup {
             let classic = member.value.classic.as_ref()?;
             (request.member.as_ref() != Some(id)).then_some(classic)
         });
-        let others: Vec<&ClassicPart> = others.collect();
-        let is_common = |name: &Arc<str>| {
-            others
-                .iter()
-                .all(|other| other.protocols.iter().any(|one| one.name == *name))
-        };
-        &*request.protocol_type == CONSUMER_PROTOCOL
-            && request.protocols.iter().any(|one| is_common(&one.name))
+        let mut common: BTreeSet<&str> = request.protocols.iter().map(|one| &*one.name).collect();
+        for other in others {
+            let known: BTreeSet<&str> = other.protocols.iter().map(|one| &*one.name).collect();
+            common.retain(|name| known.contains(name));
+        }
+        &*request.protocol_type == CONSUMER_PROTOCOL && !common.is_empty()
     }
 
     /// Lets a member in, or finds it.

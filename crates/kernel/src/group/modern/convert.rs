@@ -14,6 +14,9 @@ use super::{
     ClassicPart, Current, MemberState, MemberValue, ModernGroup, ModernKey, Partitions, Topics,
 };
 
+/// Bytes that members may say of themselves, all together, for their group to go over in one write.
+const LARGEST: usize = 8 << 20;
+
 impl ModernGroup {
     /// The group that a group of the classic protocol becomes: its members hold what they were assigned,
     /// in an epoch that is their generation.
@@ -33,6 +36,10 @@ impl ModernGroup {
         }
         if members.len() > options.modern_max_size {
             return Err("it has more members than a group of this protocol may have");
+        }
+        let size: usize = members.values().map(size_of).sum();
+        if size > LARGEST {
+            return Err("what its members say of themselves is too much for one write");
         }
         let mut group = Self::after(classic.generation(), options, planted);
         let mut taken = BTreeSet::new();
@@ -90,6 +97,18 @@ impl ModernGroup {
         let members: Vec<(MemberId, Member)> = members.collect();
         ClassicGroup::of_members(members, self.epoch, now, planted)
     }
+}
+
+/// About so many bytes a member takes in the log of the consumer protocol.
+fn size_of(member: &Member) -> usize {
+    let protocols = member.protocols.iter();
+    let said = protocols.map(|one| one.name.len() + one.metadata.len());
+    // Its topics and its assignment are said once more, in other words.
+    let first = member.protocols.first();
+    let topics = first.map_or(0, |one| {
+        one.topics.iter().map(|topic| topic.len() + 4).sum()
+    });
+    said.sum::<usize>() + topics + 2 * member.assignment.len() + 256
 }
 
 /// What a member of the classic protocol says of itself, under the protocol of its group or its best.

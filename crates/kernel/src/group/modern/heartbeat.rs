@@ -21,9 +21,14 @@ impl ModernGroup {
         topics: &dyn Topics,
         options: &GroupOptions,
     ) -> Result<HeartbeatAnswer, Refusal> {
+        let was_to_be_classic = self.is_to_be_classic();
         self.admit(request, options)?;
         let id = &request.member;
         let resubscribed = self.update(id, request);
+        if was_to_be_classic {
+            // What members left behind was for the generation that does not come now.
+            self.bump();
+        }
         self.keep_up(now, topics, resubscribed);
         let before = self.step(id, request.owned.as_ref());
         if before.is_some() {

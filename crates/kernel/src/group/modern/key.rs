@@ -101,7 +101,8 @@ impl ModernGroup {
                     }
                 }
                 (ModernKey::Current(id), ModernValue::Current(current)) => {
-                    group.put_current(id, current.clone());
+                    let current = group.what_nobody_holds(current.clone());
+                    group.put_current(id, current);
                 }
                 _ => {}
             }
@@ -113,5 +114,17 @@ impl ModernGroup {
         }
         group.dirty.clear();
         Some(group)
+    }
+
+    /// Without what others hold: a log that says so of two was not written by this program, and whoever
+    /// coordinates by it must not stop for it.
+    fn what_nobody_holds(&self, mut current: Current) -> Current {
+        for partitions in [&mut current.assigned, &mut current.revoking] {
+            for (topic, set) in partitions.iter_mut() {
+                set.retain(|partition| !self.holders.contains_key(&(*topic, *partition)));
+            }
+            partitions.retain(|_, set| !set.is_empty());
+        }
+        current
     }
 }

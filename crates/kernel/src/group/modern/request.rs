@@ -14,6 +14,9 @@ pub const LEFT: i32 = -1;
 /// The epoch of a static member that leaves and will be back.
 pub const LEFT_FOR_A_WHILE: i32 = -2;
 
+/// Bytes of the names of topics that a member may subscribe to, all together.
+const TOPICS_BYTES: usize = 4 << 20;
+
 /// A heartbeat. What has not changed since the last one may be left out.
 #[derive(Clone, Debug)]
 pub struct HeartbeatRequest {
@@ -94,6 +97,10 @@ impl HeartbeatRequest {
         let invalid = |message: &str| Err(Refusal::new(ErrorCode::InvalidRequest, message));
         if self.instance.as_deref() == Some("") {
             return invalid("InstanceId can't be empty.");
+        }
+        let names = self.topics.iter().flatten();
+        if names.map(|name| name.len()).sum::<usize>() > TOPICS_BYTES {
+            return invalid("SubscribedTopicNames are too long.");
         }
         if self.rack.as_deref() == Some("") {
             return invalid("RackId can't be empty.");

@@ -32,6 +32,9 @@ impl Shard {
         if !allowed.contains(&request.session_timeout) {
             return refuse(ErrorCode::InvalidSessionTimeout, effects);
         }
+        if !request.is_bounded() {
+            return refuse(ErrorCode::InvalidRequest, effects);
+        }
         // Only who has no id yet may begin a group.
         if !self.groups.contains_key(id) && request.member.is_some() {
             return refuse(ErrorCode::UnknownMemberId, effects);
@@ -84,6 +87,8 @@ impl Shard {
             Some(Membership::Modern(members)) => {
                 let answer = members.sync(now, &request, topics, &options);
                 let answer = answer.unwrap_or_else(SyncAnswer::refused);
+                // It is told nothing that could not be written yet.
+                self.flush(id, now, effects);
                 self.tell(now, id, (ticket, Answer::Sync(answer)), effects);
             }
         }

@@ -3,48 +3,55 @@
 //!
 //! What the log says of it changes in one batch. Whoever waits for an answer is told to join again.
 
-use std::sync::Arc;
-
 use holdfast_model::ErrorCode;
 
 use super::super::classic::{Now, Steps};
 use super::super::membership::Membership;
 use super::super::modern::{ModernGroup, Refusal};
-use super::super::{Effects, GroupId, Record, Topics};
+use super::super::{Effects, GroupId, Topics};
+use super::Shard;
 use super::modern::not_found;
-use super::{Classic, Shard, Then};
 
 impl Shard {
-    /// The group of the consumer protocol with a name. One of the other protocol becomes one.
-    pub(super) fn modern_or_new(
+    /// A member of the consumer protocol joins: what its group is then, if it is not one of that protocol
+    /// yet. Nothing has changed until the group [goes over](Self::go_over).
+    pub(super) fn candidate(
         &mut self,
         id: &GroupId,
         now: Now,
         topics: &dyn Topics,
-        effects: &mut Effects,
-    ) -> Result<&mut ModernGroup, Refusal> {
+    ) -> Result<Option<ModernGroup>, Refusal> {
         let (options, planted) = (self.options, self.planted);
         let group = self.group_or_new(id, now).map_err(|code| {
             Refusal::new(code, "This coordinator has as many groups as it can have.")
         })?;
-        if let Membership::Classic(classic) = &group.members {
-            let modern = if classic.is_unused() {
-                ModernGroup::after(classic.generation(), &options, planted)
-            } else if options.migration.upgrades() {
-                let moved = ModernGroup::of_classic(classic, now, topics, &options, planted);
-                moved.map_err(|why| {
-                    let message = format!("Group {id} cannot become a consumer group: {why}.");
-                    Refusal::new(ErrorCode::GroupIdNotFound, message)
-                })?
-            } else {
-                return Err(not_found(id));
-            };
-            let mut steps = Steps::default();
-            classic.give_up(ErrorCode::RebalanceInProgress, &mut steps);
-            effects.answers.extend(steps.answers);
-            group.members = Membership::Modern(modern);
+        let Membership::Classic(classic) = &group.members else {
+            return Ok(None);
+        };
+        // Who only has an id is no member.
+        if classic.members().is_empty() {
+            let empty = ModernGroup::after(classic.generation(), &options, planted);
+            return Ok(Some(empty));
         }
-        group.members.modern_mut().ok_or_else(|| not_found(id))
+        if !options.migration.upgrades() {
+            return Err(not_found(id));
+        }
+        let moved = ModernGroup::of_classic(classic, now, topics, &options, planted);
+        moved.map(Some).map_err(|why| {
+            let message = format!("Group {id} cannot become a consumer group: {why}.");
+            Refusal::new(ErrorCode::GroupIdNotFound, message)
+        })
+    }
+
+    /// A group is of the consumer protocol from now on. Whoever waits for an answer is told to join again.
+    pub(super) fn go_over(&mut self, id: &GroupId, modern: ModernGroup, effects: &mut Effects) {
+        let Some(group) = self.groups.get_mut(id) else {
+            return;
+        };
+        let before = std::mem::replace(&mut group.members, Membership::Modern(modern));
+        let mut steps = Steps::default();
+        before.give_up(ErrorCode::RebalanceInProgress, &mut steps);
+        effects.answers.extend(steps.answers);
     }
 
     /// Before a member of the classic protocol is heard: if only such members are left, the group is one
@@ -68,22 +75,11 @@ impl Shard {
             return;
         };
         let mut classic = modern.to_classic(now, topics, planted);
-        let value = Arc::new(classic.value(now, &classic.assignments()));
         let mut steps = Steps::default();
         classic.prepare(now, &mut steps);
         group.members = Membership::Classic(classic);
         group.keys.mark_all();
-        let (keys, gone) = group.changes(id);
-        // What it becomes comes first: at no record of the log is it nothing.
-        let mut records = vec![Record::Group {
-            group: Arc::clone(id),
-            value: Some(Arc::clone(&value)),
-        }];
-        records.extend(gone);
-        group.unstored += 1;
-        let classic = Classic::Is(value);
-        let then = Then::Modern { keys, classic };
-        self.write(id, now, None, records, then, effects);
+        self.flush(id, now, effects);
         self.after(id, now, steps, effects);
     }
 }

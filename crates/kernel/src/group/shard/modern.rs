@@ -8,8 +8,8 @@ use super::super::classic::Now;
 use super::super::membership::Membership;
 use super::super::modern::Refusal;
 use super::super::{
-    Answer, Effects, GroupId, HeartbeatAnswer, HeartbeatRequest, JoinAnswer, ModernDescription,
-    Planted, Record, SyncAnswer, Ticket, Topics,
+    Answer, Effects, GroupId, GroupValue, HeartbeatAnswer, HeartbeatRequest, JoinAnswer,
+    ModernDescription, Planted, Record, SyncAnswer, Ticket, Topics,
 };
 use super::{Classic, Group, Shard, Then};
 
@@ -51,14 +51,17 @@ impl Shard {
     ) -> Result<HeartbeatAnswer, Refusal> {
         request.check()?;
         let options = self.options;
-        let group = if request.epoch == 0 {
-            self.modern_or_new(id, now, topics, effects)?
-        } else {
-            let group = self.groups.get_mut(id);
-            group
-                .and_then(|group| group.members.modern_mut())
-                .ok_or_else(|| not_found(id))?
-        };
+        if request.epoch == 0
+            && let Some(mut candidate) = self.candidate(id, now, topics)?
+        {
+            // One that refuses it does not become another.
+            let answer = candidate.heartbeat(now, request, topics, &options)?;
+            self.go_over(id, candidate, effects);
+            return Ok(answer);
+        }
+        let group = self.groups.get_mut(id);
+        let group = group.and_then(|group| group.members.modern_mut());
+        let group = group.ok_or_else(|| not_found(id))?;
         if request.epoch < 0 {
             group.leave(request)
         } else {
@@ -75,16 +78,19 @@ impl Shard {
         if keys.is_empty() {
             return;
         }
-        // The members of the other protocol are gone from the log at the same moment.
-        let forget = group.members.modern().is_some() && group.leaves_classic();
-        if forget {
-            group.unstored += 1;
-            records.push(Record::Group {
-                group: Arc::clone(id),
-                value: None,
-            });
+        let classic = group.classic_beside(now);
+        let mut say = |value, first: bool| {
+            let group = Arc::clone(id);
+            let at = if first { 0 } else { records.len() };
+            records.insert(at, Record::Group { group, value });
+        };
+        match &classic {
+            Classic::Same => {}
+            Classic::Gone => say(None, false),
+            // What it becomes comes first: at no record of the log is it nothing.
+            Classic::Is(value) => say(Some(Arc::clone(value)), true),
         }
-        let classic = if forget { Classic::Gone } else { Classic::Same };
+        group.unstored += u32::from(!matches!(classic, Classic::Same));
         let then = Then::Modern { keys, classic };
         let write = self.write(id, now, None, records, then, effects);
         if let Some(group) = self.groups.get_mut(id) {
@@ -163,9 +169,22 @@ impl Group {
         }
     }
 
-    /// Whether the log says, or will say, anything of members of the other protocol.
-    fn leaves_classic(&self) -> bool {
-        self.stored.is_some() || self.unstored > 0
+    /// What the log is to say of members of the classic protocol, beside what changes of the others'. Of the
+    /// two kinds it knows one at a time.
+    fn classic_beside(&self, now: Now) -> Classic {
+        let is_said = self.stored.is_some() || self.unstored > 0;
+        match &self.members {
+            Membership::Modern(_) if is_said => Classic::Gone,
+            Membership::Classic(classic) if !is_said => {
+                // Without a leader: whoever reads this has everybody join.
+                let value = GroupValue {
+                    leader: None,
+                    ..classic.value(now, &classic.assignments())
+                };
+                Classic::Is(Arc::new(value))
+            }
+            Membership::Modern(_) | Membership::Classic(_) => Classic::Same,
+        }
     }
 }
 

@@ -25,13 +25,21 @@ impl Shard {
         }
     }
 
-    /// A write was not appended, and never will be.
+    /// A write was not appended, and never will be. Neither may be any that was handed out before this was
+    /// said: it says what follows from the first.
     pub fn refused(&mut self, now: Now, write: WriteId, code: ErrorCode, effects: &mut Effects) {
         let Some(mut pending) = self.pending.remove(&write) else {
             return;
         };
         self.settled(write, &pending);
         let id = Arc::clone(&pending.group);
+        // Only a commit can be told that what it commits is too long.
+        let code = match (code, &pending.then) {
+            (ErrorCode::InvalidCommitOffsetSize, Then::Modern { .. } | Then::Members { .. }) => {
+                ErrorCode::UnknownServerError
+            }
+            (code, _) => code,
+        };
         if let Some(ticket) = pending.ticket.take() {
             let answer = refusal(&pending.then, code);
             effects.answers.push((ticket, answer));

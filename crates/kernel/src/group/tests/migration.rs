@@ -1,5 +1,7 @@
 //! Groups that go from one protocol to the other while they have members.
 
+mod edges;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -267,15 +269,13 @@ fn the_log_knows_who_speaks_which_protocol() {
     new.epoch = LEFT;
     rig.beat_with(&cluster, &new.request());
     assert_eq!(pair[0].beat(&mut rig), ErrorCode::RebalanceInProgress);
-    // Nothing of the other protocol is left in the log, and what everybody had is there.
+    // Nothing of the other protocol is left in the log, and everybody has to join for the next coordinator too.
     rig.fail_over();
     assert!(rig.shard.describe_modern("g").is_none());
-    let described = rig.shard.describe("g").unwrap();
-    assert_eq!(described.members.len(), 2);
-    let member = &described.members[0];
-    let assigned = consumer_protocol::decode_share(&member.assignment).unwrap();
-    let had = pair.iter().find(|one| one.id() == member.id).unwrap();
-    assert_eq!(assigned, share(&had.owned));
+    assert_eq!(rig.shard.describe("g").unwrap().members.len(), 2);
+    for one in &pair {
+        assert_eq!(one.beat(&mut rig), ErrorCode::RebalanceInProgress);
+    }
 }
 
 #[test]
