@@ -102,7 +102,7 @@ impl Habits {
     /// A client commits for a group.
     pub fn committed(&self, client: Client<'_>, group: &str) {
         let mut inner = self.inner.lock();
-        let key = (name_of(client.name), Arc::from(group));
+        let key = (name_of(client.name), name_of(group));
         let before = inner.commits.get(&key).copied();
         let row = before.map_or(0, |before| {
             let pause = client.at.since(before.at);

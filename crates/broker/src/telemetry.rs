@@ -16,7 +16,7 @@ use holdfast_runtime::config;
 use holdfast_wire::Codec;
 use holdfast_wire::codec::decompress;
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use uuid::Uuid;
 
 pub use forward::{Receiver, forward};
@@ -28,8 +28,15 @@ const CLIENTS: usize = 10_000;
 /// Payloads that wait for the receiver; of more, the newest are dropped.
 const WAITING: usize = 16;
 
-/// A payload may be so many times as large once it is decompressed.
-const GROWTH: u64 = 8;
+/// KiB of all payloads that wait.
+const WAITING_KIBIBYTES: usize = 32 << 10;
+
+/// A payload may be so many times as large once it is decompressed, and so many times that once it is marked.
+const GROWTH: usize = 8;
+const MARKED: usize = 2;
+
+/// The longest name of a client that is handed on whole, in bytes.
+const LONGEST_NAME: usize = 256;
 
 /// What is taken, the best first.
 pub const CODECS: [Codec; 4] = [Codec::Zstd, Codec::Lz4, Codec::Gzip, Codec::Snappy];
@@ -40,7 +47,16 @@ pub struct Telemetry {
     interval: Duration,
     most_bytes: u32,
     clients: Mutex<BTreeMap<Uuid, Client>>,
-    payloads: mpsc::Sender<Bytes>,
+    payloads: mpsc::Sender<Payload>,
+    /// For payloads that wait, in KiB.
+    room: Arc<Semaphore>,
+}
+
+/// Metrics that wait for the receiver.
+#[derive(Debug)]
+pub struct Payload {
+    metrics: Bytes,
+    _room: OwnedSemaphorePermit,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -77,13 +93,14 @@ pub enum Taken {
 
 impl Telemetry {
     /// Telemetry for a receiver, and the payloads for it.
-    pub fn new(settings: &config::Telemetry) -> (Self, mpsc::Receiver<Bytes>) {
+    pub fn new(settings: &config::Telemetry) -> (Self, mpsc::Receiver<Payload>) {
         let (payloads, waiting) = mpsc::channel(WAITING);
         let telemetry = Self {
             interval: Duration::from_millis(settings.interval_ms),
             most_bytes: settings.max_bytes,
             clients: Mutex::new(BTreeMap::new()),
             payloads,
+            room: Arc::new(Semaphore::new(WAITING_KIBIBYTES)),
         };
         (telemetry, waiting)
     }
@@ -127,14 +144,27 @@ impl Telemetry {
             return Err(ErrorCode::TelemetryTooLarge);
         }
         let metrics = self.plain(push)?;
-        let marked = mark::mark(&metrics, origin).ok_or(ErrorCode::InvalidRecord)?;
+        let marked = mark::mark(&metrics, origin, self.most_plain() * MARKED).map_err(code)?;
         if marked.is_empty() {
             return Ok(Taken::Handed);
         }
-        match self.payloads.try_send(marked) {
+        let kibibytes = u32::try_from(marked.len().div_ceil(1024)).unwrap_or(u32::MAX);
+        let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(kibibytes) else {
+            return Ok(Taken::Dropped);
+        };
+        let payload = Payload {
+            metrics: marked,
+            _room: room,
+        };
+        match self.payloads.try_send(payload) {
             Ok(()) => Ok(Taken::Handed),
             Err(_full) => Ok(Taken::Dropped),
         }
+    }
+
+    /// Bytes of a push at most, once it is decompressed.
+    fn most_plain(&self) -> usize {
+        self.most_bytes as usize * GROWTH
     }
 
     /// Whether a client may push now. The last word of one that ends is always heard, once.
@@ -163,11 +193,17 @@ impl Telemetry {
         if codec == Codec::None {
             return Ok(push.metrics.clone());
         }
-        let cap = u64::from(self.most_bytes) * GROWTH;
-        let plain = decompress(codec, &push.metrics, cap);
+        let plain = decompress(codec, &push.metrics, self.most_plain() as u64);
         plain
             .map(Bytes::from)
             .map_err(|_damaged| ErrorCode::InvalidRecord)
+    }
+}
+
+fn code(unmarked: mark::Unmarked) -> ErrorCode {
+    match unmarked {
+        mark::Unmarked::Damaged => ErrorCode::InvalidRecord,
+        mark::Unmarked::TooLarge => ErrorCode::TelemetryTooLarge,
     }
 }
 
@@ -188,6 +224,7 @@ fn entry(clients: &mut BTreeMap<Uuid, Client>, id: Uuid, now: Monotonic) -> &mut
 
 /// The attributes that say whose metrics they are.
 pub fn origin(client_name: &str, client: Uuid, address: &str, broker: i32) -> Origin {
+    let client_name = &client_name[..client_name.floor_char_boundary(LONGEST_NAME)];
     Origin::new(&[
         ("kafka.client.id", client_name),
         ("kafka.client.instance.id", &client.to_string()),
@@ -207,7 +244,7 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
-    fn telemetry() -> (Telemetry, mpsc::Receiver<Bytes>) {
+    fn telemetry() -> (Telemetry, mpsc::Receiver<Payload>) {
         Telemetry::new(&config::Telemetry {
             receiver: None,
             interval_ms: 10_000,
@@ -249,7 +286,7 @@ mod tests {
             };
             assert_eq!(telemetry.take(at(1), &push, &from()), Ok(Taken::Handed));
             let payload = payloads.try_recv().unwrap();
-            assert!(payload.len() > plain.metrics.len(), "{codec:?}");
+            assert!(payload.metrics.len() > plain.metrics.len(), "{codec:?}");
         }
     }
 
@@ -334,6 +371,31 @@ mod tests {
         }
         let push = push(&telemetry, 99);
         assert_eq!(telemetry.take(at(1), &push, &from()), Ok(Taken::Dropped));
+    }
+
+    #[test]
+    fn payloads_that_wait_take_no_more_bytes_than_they_may() {
+        let settings = config::Telemetry {
+            receiver: None,
+            interval_ms: 10_000,
+            max_bytes: 16 << 20,
+        };
+        let (telemetry, _payloads) = Telemetry::new(&settings);
+        let large = [
+            &[0x0a, 0xfb, 0xff, 0xff, 0x07][..],
+            &vec![0; (16 << 20) - 5],
+        ]
+        .concat();
+        let mut taken = Vec::new();
+        for client in 1..=4 {
+            let push = Push {
+                metrics: large.clone().into(),
+                ..push(&telemetry, client)
+            };
+            taken.push(telemetry.take(at(1), &push, &from()).unwrap());
+        }
+        let (handed, dropped) = (Taken::Handed, Taken::Dropped);
+        assert_eq!(taken, [handed, dropped, dropped, dropped]);
     }
 
     #[test]

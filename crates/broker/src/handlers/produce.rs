@@ -92,6 +92,7 @@ pub async fn begin(
             id: topic.topic_id,
             partitions: Vec::new(),
         };
+        let mut noticed = false;
         for data in topic.partition_data {
             let records = data.records;
             let name = (answer.id, answer.name.as_str());
@@ -109,7 +110,10 @@ pub async fn begin(
                         topic: id,
                         partition: data.index,
                     };
-                    notice(broker, context, id, acks, records.as_ref());
+                    // A client writes to all partitions of a topic in one way.
+                    if !std::mem::replace(&mut noticed, true) {
+                        notice(broker, context, id, acks, records.as_ref());
+                    }
                     append(
                         broker,
                         version,

@@ -63,7 +63,9 @@ pub fn push(
         codec: request.compression_type,
         metrics: request.metrics,
     };
-    match telemetry.take(broker.clock.monotonic(), &push, &from) {
+    let now = broker.clock.monotonic();
+    // Decompressing may take long.
+    match tokio::task::block_in_place(|| telemetry.take(now, &push, &from)) {
         Ok(Taken::Handed) => answer,
         Ok(Taken::Dropped) => {
             broker.environment().metrics.telemetry.dropped.inc();

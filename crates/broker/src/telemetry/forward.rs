@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::Payload;
 use crate::metrics::TelemetryMetrics;
 
 /// How long the receiver may take for one payload.
@@ -59,14 +60,17 @@ impl Receiver {
             .body(Full::new(payload))
             .map_err(|error| say(&error))?;
         let answer = sender.send_request(request);
-        tokio::pin!(connection);
+        tokio::pin!(answer);
         let answer = tokio::select! {
-            answer = answer => answer.map_err(|error| say(&error))?,
-            ended = &mut connection => {
+            biased;
+            answer = &mut answer => answer,
+            ended = connection => {
                 ended.map_err(|error| say(&error))?;
-                return Err("it ended the connection".to_owned());
+                // It may have answered before it ended the connection.
+                answer.await
             }
         };
+        let answer = answer.map_err(|error| say(&error))?;
         if answer.status().is_success() {
             Ok(())
         } else {
@@ -79,7 +83,7 @@ impl Receiver {
 /// one tells what has changed since.
 pub async fn forward(
     receiver: Receiver,
-    mut payloads: mpsc::Receiver<Bytes>,
+    mut payloads: mpsc::Receiver<Payload>,
     metrics: TelemetryMetrics,
     stop: CancellationToken,
 ) {
@@ -92,7 +96,7 @@ pub async fn forward(
         let Some(payload) = payload else {
             return;
         };
-        let posted = tokio::time::timeout(PATIENCE, receiver.post(payload)).await;
+        let posted = tokio::time::timeout(PATIENCE, receiver.post(payload.metrics.clone())).await;
         match posted.unwrap_or_else(|_elapsed| Err("no answer in time".to_owned())) {
             Ok(()) => {
                 metrics.forwarded.inc();

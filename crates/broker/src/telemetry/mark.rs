@@ -12,6 +12,9 @@ const FIRST: u8 = 0x0a;
 /// `KeyValue.value`: field 2, with a length.
 const SECOND: u8 = 0x12;
 
+/// Bytes of a tag and a length at most.
+const LONGEST_HEAD: usize = 11;
+
 /// The attributes of a client, as a `resource` field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin(Bytes);
@@ -35,23 +38,42 @@ impl Origin {
     }
 }
 
-/// The metrics with the origin in each resource; none if they are none.
-pub(super) fn mark(metrics: &[u8], origin: &Origin) -> Option<Bytes> {
-    let mut out = BytesMut::with_capacity(metrics.len() + origin.0.len());
+/// Why metrics cannot be marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unmarked {
+    /// They are no metrics.
+    Damaged,
+    /// They would take more bytes than they may: an origin is added to each resource, however small
+    /// that is.
+    TooLarge,
+}
+
+/// The metrics with the origin in each resource, in so many bytes at most.
+pub(super) fn mark(metrics: &[u8], origin: &Origin, most: usize) -> Result<Bytes, Unmarked> {
+    let mut out = BytesMut::with_capacity(metrics.len().saturating_add(origin.0.len()).min(most));
     let mut rest = metrics;
     while let Some((tag, after)) = rest.split_first() {
-        if *tag != FIRST {
-            return None;
+        let (resource, after) = resource(*tag, after).ok_or(Unmarked::Damaged)?;
+        let length = resource.len() + origin.0.len();
+        if out.len() + LONGEST_HEAD + length > most {
+            return Err(Unmarked::TooLarge);
         }
-        let (length, after) = varint(after)?;
-        let (resource, after) = after.split_at_checked(length)?;
         out.put_u8(FIRST);
-        put_varint(&mut out, resource.len() + origin.0.len());
+        put_varint(&mut out, length);
         out.put_slice(resource);
         out.put_slice(&origin.0);
         rest = after;
     }
-    Some(out.freeze())
+    Ok(out.freeze())
+}
+
+/// A resource, and what follows it.
+fn resource(tag: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    if tag != FIRST {
+        return None;
+    }
+    let (length, after) = varint(bytes)?;
+    after.split_at_checked(length)
 }
 
 fn put(out: &mut BytesMut, tag: u8, bytes: &[u8]) {
@@ -96,8 +118,8 @@ mod tests {
         expected.extend(attribute);
         expected.extend([FIRST, 12]);
         expected.extend(attribute);
-        assert_eq!(mark(&two, &origin).unwrap(), expected);
-        assert_eq!(mark(&[], &origin).unwrap(), Bytes::new());
+        assert_eq!(mark(&two, &origin, 1_000).unwrap(), expected);
+        assert_eq!(mark(&[], &origin, 1_000).unwrap(), Bytes::new());
     }
 
     #[test]
@@ -105,7 +127,7 @@ mod tests {
         let mut metrics = BytesMut::new();
         put(&mut metrics, FIRST, &[7; 300]);
         let origin = Origin::new(&[("name", &"x".repeat(200))]);
-        let marked = mark(&metrics, &origin).unwrap();
+        let marked = mark(&metrics, &origin, 1_000).unwrap();
         let (length, rest) = varint(&marked[1..]).unwrap();
         assert_eq!(length, 300 + origin.0.len());
         assert_eq!(rest.len(), length);
@@ -121,7 +143,16 @@ mod tests {
             &[SECOND, 0],
             &[FIRST, 255, 255, 255, 255, 255, 1],
         ] {
-            assert_eq!(mark(wrong, &origin), None, "{wrong:?}");
+            let marked = mark(wrong, &origin, 1_000);
+            assert_eq!(marked, Err(Unmarked::Damaged), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn many_empty_resources_do_not_become_large_ones() {
+        let origin = Origin::new(&[("name", "value")]);
+        let empty = [FIRST, 0].repeat(1_000);
+        assert_eq!(mark(&empty, &origin, 10_000), Err(Unmarked::TooLarge));
+        assert!(mark(&empty[..200], &origin, 10_000).is_ok());
     }
 }

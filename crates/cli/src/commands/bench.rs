@@ -43,7 +43,7 @@ pub(crate) struct Bench {
     #[arg(long, default_value_t = 30, value_name = "SECONDS",
           value_parser = clap::value_parser!(u32).range(1..=86_400))]
     duration: u32,
-    /// For so many seconds before, which do not count
+    /// For so many seconds before; the times of their records do not count
     #[arg(long, default_value_t = 5, value_name = "SECONDS",
           value_parser = clap::value_parser!(u32).range(0..=3_600))]
     warm_up: u32,
@@ -100,7 +100,7 @@ pub(crate) async fn run(bench: Bench, reach: &Reach) -> anyhow::Result<ExitCode>
     };
     let counts = Arc::new(Counts::new(Duration::from_secs(bench.warm_up.into()))?);
     let (end, ended) = oneshot::channel();
-    let read = reader.map(|reader| {
+    let mut reading = Reading(reader.map(|reader| {
         let (tell, told) = oneshot::channel();
         let (payload, counts) = (payload.clone(), Arc::clone(&counts));
         tasks.spawn("reader", Class::Job, async move {
@@ -108,25 +108,49 @@ pub(crate) async fn run(bench: Bench, reach: &Reach) -> anyhow::Result<ExitCode>
             let _unheard = tell.send(reading::read(reader, &payload, &counts, ended).await);
         });
         told
-    });
-    let sent = send(&bench, client, partitions, &payload, &counts, &tasks).await;
+    }));
+    let sent = tokio::select! {
+        sent = send(&bench, client, partitions, &payload, &counts, &tasks) => sent,
+        read = reading.ended() => read.and(Err(anyhow::anyhow!("reading ended before writing"))),
+    };
     // The reader stops once it has what was acknowledged.
     let _no_reader = end.send(());
-    if let Some(read) = read {
-        read.await??;
-    }
-    sent?;
+    let read = if reading.0.is_some() {
+        let again = session::interrupted()?;
+        tokio::select! {
+            read = reading.ended() => read,
+            () = again => Err(anyhow::anyhow!("interrupted: not all that was written was read")),
+        }
+    } else {
+        Ok(())
+    };
     let summary = Summary::of(&counts, bench.rate, bench.size, !bench.no_read);
     if reach.is_json() {
         reach.print(&summary)?;
     } else {
         output::print(&summary.text())?;
     }
+    sent?;
+    read?;
     Ok(if summary.is_whole() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// The end of the reader, if there is one that has not ended.
+struct Reading(Option<oneshot::Receiver<anyhow::Result<()>>>);
+
+impl Reading {
+    async fn ended(&mut self) -> anyhow::Result<()> {
+        let Some(told) = &mut self.0 else {
+            return std::future::pending().await;
+        };
+        let read = told.await;
+        self.0 = None;
+        read?
+    }
 }
 
 async fn send(
@@ -150,7 +174,14 @@ async fn send(
         sent = sending::send(&load, &producer, &lanes, payload, counts) => sent,
         () = interrupted => Ok(()),
     };
-    producer.flush().await?;
-    lanes.finish().await?;
+    let again = session::interrupted()?;
+    let finish = async {
+        producer.flush().await?;
+        lanes.finish().await
+    };
+    tokio::select! {
+        finished = finish => finished?,
+        () = again => anyhow::bail!("interrupted twice: what was under way does not count"),
+    }
     sent
 }

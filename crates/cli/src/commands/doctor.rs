@@ -78,7 +78,7 @@ pub(crate) struct Doctor {
 pub(crate) async fn run(doctor: &Doctor, reach: &Reach) -> anyhow::Result<ExitCode> {
     let mut seen = look(reach.client().await?).await?;
     if doctor.rule.is_given() {
-        seen.habits = Some(habits(&doctor.rule, reach).await?);
+        seen.habits = habits(&doctor.rule, reach).await?;
     } else {
         output::note("what clients do was not looked at: that needs --admin and --certificates");
     }
@@ -102,16 +102,23 @@ pub(crate) async fn run(doctor: &Doctor, reach: &Reach) -> anyhow::Result<ExitCo
     })
 }
 
-/// What clients of any of the brokers were seen to do.
-async fn habits(rule: &Rule, reach: &Reach) -> anyhow::Result<Vec<ClientHabit>> {
-    let mut all = Vec::new();
+/// What clients of any of the brokers were seen to do; none if no broker says.
+async fn habits(rule: &Rule, reach: &Reach) -> anyhow::Result<Option<Vec<ClientHabit>>> {
+    let mut all = None;
     for (address, client) in rule.clients(reach).await? {
-        match client {
+        let habits = match client {
             Ok(mut client) => {
                 let reply = client.list_client_habits(ListClientHabitsRequest {}).await;
-                all.extend(answer(reply)?.habits);
+                answer(reply).map(|reply| reply.habits)
             }
-            Err(reason) => output::note(&format!("{address} does not answer: {reason}")),
+            Err(reason) => Err(anyhow::anyhow!("{reason}")),
+        };
+        match habits {
+            Ok(habits) => all.get_or_insert_with(Vec::new).extend(habits),
+            // A broker that does not serve yet, or one of an older version.
+            Err(reason) => output::note(&format!(
+                "{address} does not say what its clients do: {reason:#}"
+            )),
         }
     }
     Ok(all)
