@@ -87,7 +87,7 @@ SCALE ?= 1
 bench: build ## Measure beside Kafka, PAIRS=5 times, and write docs/benchmarks.md (root; SCALE=0.01 for a try)
 	tests/interop/setup
 	$(CACHE)/holdfast/venv/bin/python tests/bench/run.py $(HOLDFAST) $(CACHE)/holdfast/kafka/lib $(CACHE)/holdfast/bench \
-		--pairs $(PAIRS) --scale $(SCALE) --results $(CACHE)/holdfast/bench.jsonl \
+		--pairs $(PAIRS) --scale $(SCALE) --results $(CACHE)/holdfast/bench-$(SCALE).jsonl \
 		$(if $(filter 1,$(SCALE)),--page docs/benchmarks.md)
 
 bench-produce: build ## Measure CPU by produced GiB, and what an acknowledgement takes

@@ -4,7 +4,6 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import time
 
@@ -42,6 +41,20 @@ transaction.state.log.replication.factor=3
 group.initial.rebalance.delay.ms=0
 """
 
+HOLDFAST = """
+broker_id = {node}
+zone = "{rack}"
+data_dir = "{folder}/data"
+admin_bind = "127.0.0.1:{admin}"
+
+[rpc]
+bind = "127.0.0.1:{peers}"
+
+[[listeners]]
+name = "PLAINTEXT"
+bind = "127.0.0.1:{port}"
+"""
+
 
 class Cluster:
     """Processes that are measured from outside."""
@@ -50,11 +63,56 @@ class Cluster:
         self.folder = pathlib.Path(folder)
         self.port = port
         self.bootstrap = ",".join(f"127.0.0.1:{port + n}" for n in range(BROKERS))
+        self.processes = []
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
+        for node in range(BROKERS):
+            self.home(node).mkdir(parents=True)
+
+    def home(self, node):
+        return self.folder / f"broker-{node}"
+
+    def format(self):
+        """Prepares the disks, and writes what the brokers are started with."""
+        raise NotImplementedError
+
+    def command(self, node):
+        raise NotImplementedError
+
+    def __enter__(self):
+        self.format()
+        self.start_again()
+        return self
+
+    def __exit__(self, *_):
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start_again(self):
+        """Starts all with the data they have."""
+        self.started = time.monotonic()
+        self.processes = []
+        for node in range(BROKERS):
+            # The end of its log is what a broker that does not start leaves.
+            with open(self.home(node) / "log", "a") as log:
+                self.processes.append(subprocess.Popen(self.command(node), stdout=log, stderr=log))
+
+    def kill(self, node):
+        self.processes[node].kill()
+        self.processes[node].wait()
+
+    def end_at_once(self):
+        for node in range(BROKERS):
+            self.kill(node)
 
     def pids(self):
-        raise NotImplementedError
+        return [process.pid for process in self.processes if process.poll() is None]
 
     def cpu_seconds(self):
         """User and system time of all brokers so far."""
@@ -75,8 +133,11 @@ class Cluster:
     def disk_flushes(self):
         """How often the disk under the folder was told to make everything durable, by whomever, so far."""
         device = self.folder.stat().st_dev
-        fields = pathlib.Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat").read_text().split()
-        return int(fields[15])
+        path = pathlib.Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}").resolve()
+        # What is flushed is the disk, not a part of it.
+        if (path / "partition").exists():
+            path = path.parent
+        return int((path / "stat").read_text().split()[15])
 
     def memory_mib(self):
         """Resident memory of a broker, the median of all."""
@@ -93,117 +154,77 @@ class KafkaCluster(Cluster):
     def __init__(self, jars, folder, port):
         super().__init__(folder, port)
         self.jars = jars
-        self.processes = []
-
-    def sync_each_message(self):
-        """From now on it syncs each message before it acknowledges."""
-        name = "log.flush.interval.messages"
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-        entry = ConfigEntry(name, "1", incremental_operation=AlterConfigOpType.SET)
-        for node in map(str, range(BROKERS)):
-            asked = ConfigResource(ConfigResource.Type.BROKER, node, incremental_configs=[entry])
-            admin.incremental_alter_configs([asked])[asked].result(30)
-            for _ in range(100):
-                if admin.describe_configs([asked])[asked].result(30)[name].value == "1":
-                    break
-                time.sleep(0.1)
-            else:
-                raise RuntimeError(f"broker {node} does not sync each message")
 
     def format(self):
         controllers = [self.port + 10 + n for n in range(BROKERS)]
         voters = ",".join(f"{n}@127.0.0.1:{p}" for n, p in enumerate(controllers))
         for node in range(BROKERS):
-            folder = self.folder / f"broker-{node}"
-            folder.mkdir()
-            text = KAFKA.format(
-                node=node,
-                rack="abc"[node],
-                voters=voters,
-                port=self.port + node,
-                controller=controllers[node],
-                folder=folder,
+            properties = self.home(node) / "server.properties"
+            properties.write_text(
+                KAFKA.format(
+                    node=node,
+                    rack="abc"[node],
+                    voters=voters,
+                    port=self.port + node,
+                    controller=controllers[node],
+                    folder=self.home(node),
+                )
             )
-            properties = folder / "server.properties"
-            properties.write_text(text)
             tool = ["java", "-cp", f"{self.jars}/*", "kafka.tools.StorageTool", "format"]
-            command = [*tool, "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c", str(properties)]
-            subprocess.run(command, check=True, capture_output=True, timeout=120)
+            run(*tool, "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c", properties)
 
-    def __enter__(self):
-        self.format()
-        self.started = time.monotonic()
-        self.processes = [self.start(node) for node in range(BROKERS)]
-        return self
+    def command(self, node):
+        return [*JAVA, "-cp", f"{self.jars}/*", "kafka.Kafka", str(self.home(node) / "server.properties")]
 
-    def start(self, node):
-        folder = self.folder / f"broker-{node}"
-        command = [*JAVA, "-cp", f"{self.jars}/*", "kafka.Kafka", str(folder / "server.properties")]
-        log = open(folder / "log", "a")
-        return subprocess.Popen(command, stdout=log, stderr=log)
-
-    def __exit__(self, *_):
-        for process in self.processes:
-            process.terminate()
-        for process in self.processes:
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def pids(self):
-        return [process.pid for process in self.processes if process.poll() is None]
-
-    def kill(self, node):
-        self.processes[node].kill()
-        self.processes[node].wait()
+    def sync_each_message(self, synced):
+        """From now on it syncs each message before it acknowledges, or does as it does by default."""
+        name = "log.flush.interval.messages"
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        act = AlterConfigOpType.SET if synced else AlterConfigOpType.DELETE
+        entry = ConfigEntry(name, "1" if synced else None, incremental_operation=act)
+        for node in map(str, range(BROKERS)):
+            asked = ConfigResource(ConfigResource.Type.BROKER, node, incremental_configs=[entry])
+            admin.incremental_alter_configs([asked])[asked].result(30)
+            for _ in range(100):
+                if (admin.describe_configs([asked])[asked].result(30)[name].value == "1") == synced:
+                    break
+                time.sleep(0.1)
+            else:
+                raise RuntimeError(f"broker {node} does not take {name}")
 
 
 class HoldfastCluster(Cluster):
-    """Ours, as `holdfast dev` starts it."""
+    """Ours at its defaults."""
 
     def __init__(self, holdfast, folder, port):
         super().__init__(folder, port)
-        data = self.folder / "cluster"
-        self.command = [holdfast, "dev", "--base-port", str(port), "--dir", str(data)]
-        self.process = None
+        self.holdfast = holdfast
 
-    def __enter__(self):
-        self.started = time.monotonic()
-        self.start_again()
-        return self
+    def format(self):
+        formation = self.folder / "formation.toml"
+        voters = []
+        for node in range(BROKERS):
+            voters += ["--voter", f"{node}@127.0.0.1:{self.port + 10 + node}/{'abc'[node]}"]
+        run(self.holdfast, "format", "--new-cluster", "--formation", formation, *voters)
+        for node in range(BROKERS):
+            home = self.home(node)
+            disk = ["--broker-id", node, "--data-dir", home / "data"]
+            run(self.holdfast, "format", *disk, "--formation", formation)
+            settings = HOLDFAST.format(
+                node=node,
+                rack="abc"[node],
+                folder=home,
+                port=self.port + node,
+                peers=self.port + 10 + node,
+                admin=self.port + 20 + node,
+            )
+            (home / "holdfast.toml").write_text(settings)
 
-    def start_again(self):
-        """Starts it with the data it has."""
-        command = [*self.command, "--brokers", str(BROKERS)]
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
+    def command(self, node):
+        return [self.holdfast, "serve", "--config", str(self.home(node) / "holdfast.toml")]
 
-    def end_at_once(self):
-        """Ends all processes without asking."""
-        for pid in self.pids():
-            os.kill(pid, signal.SIGKILL)
-        self.process.kill()
-        self.process.wait()
 
-    def __exit__(self, *_):
-        self.process.send_signal(signal.SIGINT)
-        try:
-            self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.end_at_once()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def pids(self):
-        threads = pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/children")
-        return [int(pid) for children in threads for pid in children.read_text().split()]
-
-    def ask(self, *words):
-        command = [*self.command, *words]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
-
-    def kill(self, node):
-        self.ask("kill", str(node))
+def run(*command):
+    ended = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120)
+    if ended.returncode != 0:
+        raise RuntimeError(f"{command[0]}: {ended.stdout[-2000:]}{ended.stderr[-2000:]}")

@@ -7,8 +7,8 @@ import sys
 import threading
 import time
 
-from clusters import HoldfastCluster
-from confluent_kafka import Consumer, Producer, TopicPartition
+from clusters import HoldfastCluster, run
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from workloads import PATIENT, create
 
 CUT = pathlib.Path(__file__).parent.parent / "clients" / "power_cut.py"
@@ -24,6 +24,8 @@ def disk(folder):
     folder.mkdir(parents=True, exist_ok=True)
     image, place = folder / "image", folder / "disk"
     place.mkdir(exist_ok=True)
+    if place.is_mount():
+        unmount(place)
     with open(image, "w") as file:
         file.truncate(DISK_BYTES)
     run("mkfs.ext4", "-q", "-F", image)
@@ -33,10 +35,6 @@ def disk(folder):
     finally:
         unmount(place)
         image.unlink()
-
-
-def run(*command):
-    subprocess.run([str(word) for word in command], check=True, timeout=120)
 
 
 def unmount(place):
@@ -124,7 +122,8 @@ def check(cluster, acknowledged):
         for message in consumer.consume(10000, 1):
             at = (message.partition(), message.offset())
             if message.error():
-                ended.add(at[0])
+                if message.error().code() == KafkaError._PARTITION_EOF:
+                    ended.add(at[0])
             elif missing.pop(at, message.value()) != message.value():
                 raise RuntimeError(f"another record is at {at} than the one that was acknowledged")
     consumer.close()

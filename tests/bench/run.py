@@ -11,7 +11,9 @@ that everything runs. Needs root: caches are dropped, and in the end of each pai
 
 import argparse
 import json
+import os
 import pathlib
+import signal
 import statistics
 import sys
 import time
@@ -19,9 +21,6 @@ import time
 import power_cut
 from clusters import HoldfastCluster, KafkaCluster
 from workloads import Clients, Workloads
-
-# Half of what Kafka takes of 1 KiB records on two cores, in records a second.
-LATENCY_RATE = 20_000
 
 # How much of each load Kafka is given when it syncs each message: it takes that much longer.
 SYNCED_PART = 0.2
@@ -33,14 +32,14 @@ ROWS = [
     ("1 KiB", "records_per_s", "records/s", ">= 3", ">= 10"),
     ("1 KiB", "cpu_s_per_gib", "broker CPU s/GiB", "<= 0.25", ""),
     ("1 KiB", "disk_bytes_per_byte", "bytes to disk per byte", "", ""),
-    ("1 KiB", "disk_flushes", "flushes of the disk", "", ""),
+    ("1 KiB", "disk_flushes", "flushes of the disk per 1,000 records", "", ""),
     ("1 KiB", "memory_mib", "MiB of a broker under load", "", ""),
     ("100 B", "records_per_s", "records/s", ">= 2", ">= 10"),
     ("100 B", "cpu_s_per_gib", "broker CPU s/GiB", "", ""),
     ("64 KiB", "records_per_s", "records/s", ">= 1.5", ">= 10"),
     ("64 KiB", "cpu_s_per_gib", "broker CPU s/GiB", "", ""),
     ("tiny batches", "records_per_s", "records/s", ">= 8", ">= 10"),
-    ("tiny batches", "disk_flushes", "flushes of the disk", "", ""),
+    ("tiny batches", "disk_flushes", "flushes of the disk per 1,000 records", "", ""),
     ("end to end", "p50_ms", "ms, half", "", ""),
     ("end to end", "p99_ms", "ms, 99 of 100", "<= 0.5", ""),
     ("cold catch-up", "mb_per_s", "MB/s", "", ""),
@@ -50,17 +49,19 @@ ROWS = [
 ]
 
 
-def of_kafka(arguments, work, rate):
+def of_kafka(arguments, work, _pair):
     """Its figures, and those it has when it syncs each message."""
     with KafkaCluster(arguments.jars, f"{arguments.folder}/kafka", arguments.port) as cluster:
-        figures = common(work, cluster, rate)
-        cluster.sync_each_message()
+        figures = common(work, cluster, None)
+        cluster.sync_each_message(True)
         synced = work.produced(cluster, SYNCED_PART)
+        cluster.sync_each_message(False)
         figures["leader killed"] = work.leader_killed(cluster)
     return {KAFKA: figures, SYNCED: synced}
 
 
-def of_holdfast(arguments, work, rate):
+def of_holdfast(arguments, work, pair):
+    rate = pair[KAFKA]["end to end"]["rate"]
     folder = f"{arguments.folder}/holdfast"
     with HoldfastCluster(arguments.holdfast, folder, arguments.port) as cluster:
         figures = common(work, cluster, rate)
@@ -75,20 +76,21 @@ def common(work, cluster, rate):
     figures = work.started(cluster)
     work.warm_up(cluster)
     figures |= work.produced(cluster)
-    figures["end to end"] = work.under_load(cluster, rate)
+    # Half of what Kafka takes in this pair.
+    rate = rate or int(figures["1 KiB"]["records_per_s"] / 2)
+    figures["end to end"] = work.end_to_end(cluster, rate)
     figures["cold catch-up"] = work.catch_up(cluster)
     return figures
 
 
 def measure(arguments):
-    work = Workloads(Clients(arguments.jars), arguments.scale)
-    rate = max(100, int(LATENCY_RATE * min(1, arguments.scale * 10)))
+    work = Workloads(Clients(arguments.jars, arguments.holdfast), arguments.scale)
     pairs = []
     for number in range(arguments.pairs):
         pair = {}
         for measured in (of_kafka, of_holdfast):
             begun = time.monotonic()
-            pair |= measured(arguments, work, rate)
+            pair |= measured(arguments, work, pair)
             took = time.monotonic() - begun
             print(f"pair {number + 1}: {measured.__name__}: {took:.0f} s", file=sys.stderr, flush=True)
         pairs.append(pair)
@@ -132,14 +134,18 @@ def proof(pairs):
 BEGIN, END = "<!-- make bench writes what follows -->\n", "<!-- make bench wrote this -->\n"
 
 
+def parts(page):
+    """What stands before the place for the figures, and behind it."""
+    before, begin, rest = pathlib.Path(page).read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        sys.exit(f"error: {page} has no place for the figures: {BEGIN.strip()} and {END.strip()}")
+    return before, after
+
+
 def write(page, text):
-    """Puts the text between its marks."""
-    path = pathlib.Path(page)
-    before, _, rest = path.read_text().partition(BEGIN)
-    _, mark, after = rest.partition(END)
-    if not mark:
-        raise RuntimeError(f"{page} has no place for the figures: {BEGIN.strip()} and {END.strip()}")
-    path.write_text(f"{before}{BEGIN}{text}{END}{after}")
+    before, after = parts(page)
+    pathlib.Path(page).write_text(f"{before}{BEGIN}{text}{END}{after}")
 
 
 def main():
@@ -153,6 +159,12 @@ def main():
     parser.add_argument("--results", default="bench-results.jsonl")
     parser.add_argument("--page", help="whose table is written")
     arguments = parser.parse_args()
+    if os.geteuid() != 0:
+        sys.exit("error: this needs root: caches are dropped, and power is cut")
+    if arguments.page:
+        parts(arguments.page)
+    # Clusters and disks are ended by whatever ends this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     pathlib.Path(arguments.results).unlink(missing_ok=True)
     pairs = measure(arguments)
     text = "\n".join([*table(pairs), "", proof(pairs)]) + "\n"

@@ -1,12 +1,13 @@
 """What is asked of a cluster, by the same clients, and what it took."""
 
+import concurrent.futures
+import json
 import pathlib
 import re
 import subprocess
-import threading
 import time
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 PACKAGE = "org.apache.kafka.tools."
@@ -24,9 +25,10 @@ ROUND_ROBIN = "org.apache.kafka.clients.producer.RoundRobinPartitioner"
 
 
 class Clients:
-    """Kafka's own programs that measure."""
+    """Kafka's own programs that measure; and ours, where a record's time must count from when it was due."""
 
-    def __init__(self, jars):
+    def __init__(self, jars, holdfast):
+        self.holdfast = holdfast
         self.java = ["java", "-Xmx512m", "-cp", f"{jars}/*"]
 
     def run(self, tool, *args, timeout=3600):
@@ -65,15 +67,18 @@ class Clients:
         row = text.strip().splitlines()[-1].split(", ")
         return {"mb_per_s": float(row[8]), "records_per_s": float(row[9])}
 
-    def end_to_end(self, cluster, topic, records, size):
-        """Percentiles of the time from a record's start to its arrival, one record at a time."""
-        text = self.run(
-            "EndToEndLatency",
-            *("--bootstrap-server", cluster.bootstrap, "--topic", topic),
-            *("--num-records", records, "--record-size", size, "--producer-acks", "all"),
-        )
-        p50, p99 = re.search(r"50th = (\d+), 99th = (\d+)", text).groups()
-        return {"p50_ms": float(p50), "p99_ms": float(p99)}
+    def open_load(self, cluster, topic, rate, seconds, size):
+        """Percentiles of the time from when a record was due until it was read, whatever stalls."""
+        command = [self.holdfast, "--output", "json", "bench", topic, "--bootstrap", cluster.bootstrap]
+        command += ["--rate", rate, "--duration", seconds, "--warm-up", 5, "--size", size]
+        ended = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=seconds + 120)
+        if ended.returncode != 0:
+            raise RuntimeError(f"bench: {ended.stdout[-2000:]}{ended.stderr[-2000:]}")
+        found = json.loads(ended.stdout)
+        if found["records_per_second"] < 0.9 * rate:
+            raise RuntimeError(f"{rate} records a second were not kept up: {found}")
+        times = found["read_after"]
+        return {"rate": rate, "p50_ms": times["p50"], "p99_ms": times["p99"], "max_ms": times["max"]}
 
 
 def create(cluster, topic, partitions):
@@ -98,7 +103,10 @@ def first_acknowledgement(cluster):
         try:
             admin.create_topics([NewTopic("first", 1, 3)], request_timeout=2)["first"].result(20)
             break
-        except KafkaException:
+        except KafkaException as refused:
+            # An answer that came too late.
+            if refused.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                break
             time.sleep(0.02)
     told = []
     while not told and time.monotonic() < end:
@@ -109,15 +117,16 @@ def first_acknowledgement(cluster):
     return time.monotonic() - cluster.started
 
 
-def measured(cluster, payload_bytes, load):
+def measured(cluster, records, size, load):
     """What a load took: its own figures, CPU for a GiB, bytes on the disk for one of payload, flushes of
-    the disk."""
+    the disk for a thousand records."""
+    payload_bytes = records * size
     cpu, written, flushes = cluster.cpu_seconds(), cluster.written_bytes(), cluster.disk_flushes()
     result = load()
     gib = payload_bytes / GIB
     result["cpu_s_per_gib"] = (cluster.cpu_seconds() - cpu) / gib
     result["disk_bytes_per_byte"] = (cluster.written_bytes() - written) / payload_bytes
-    result["disk_flushes"] = cluster.disk_flushes() - flushes
+    result["disk_flushes"] = (cluster.disk_flushes() - flushes) * 1000 / records
     result["memory_mib"] = cluster.memory_mib()
     return result
 
@@ -151,42 +160,34 @@ class Workloads:
         for name, (records, size) in LOADS.items():
             records = self.count(records * part)
             figures[name] = measured(
-                cluster, records * size, lambda: self.clients.produce(cluster, "load", records, size)
+                cluster, records, size, lambda: self.clients.produce(cluster, "load", records, size)
             )
         records = self.count(TINY * part)
         # Each record is a batch of its own, to each partition in turn.
         tiny = {"linger.ms": 0, "batch.size": 0, "partitioner.class": ROUND_ROBIN}
         figures["tiny batches"] = measured(
-            cluster, records * 100, lambda: self.clients.produce(cluster, "many", records, 100, **tiny)
+            cluster, records, 100, lambda: self.clients.produce(cluster, "many", records, 100, **tiny)
         )
         return figures
 
-    def under_load(self, cluster, rate):
-        """End to end, while others write at a rate that both kinds of brokers can keep up with."""
-        create(cluster, "paced", 1)
-        seconds = max(10, int(60 * self.scale))
-        load = threading.Thread(
-            target=self.clients.produce, args=(cluster, "load", rate * seconds, 1024, rate), daemon=True
-        )
-        load.start()
-        time.sleep(3)
-        result = self.clients.end_to_end(cluster, "paced", self.count(1000, 100), 1024)
-        load.join()
-        return result
+    def end_to_end(self, cluster, rate):
+        """Until a record is read, at a rate that both kinds of brokers can keep up with."""
+        create(cluster, "paced", 100)
+        return self.clients.open_load(cluster, "paced", rate, max(10, int(60 * self.scale)), 1024)
 
     def catch_up(self, cluster):
         """A consumer reads from the beginning what is in nobody's memory."""
         subprocess.run(["sync"], check=True)
         pathlib.Path("/proc/sys/vm/drop_caches").write_text("3")
         records = self.count(WARM_UP)
-        return measured(cluster, records * 1024, lambda: self.clients.consume(cluster, "load", records))
+        return measured(cluster, records, 1024, lambda: self.clients.consume(cluster, "load", records))
 
     def leader_killed(self, cluster):
         """The longest that a record waited while a broker was killed, at a thousand records a second."""
         create(cluster, "killed", 6)
         seconds = max(15, int(30 * self.scale))
-        killer = threading.Timer(6, cluster.kill, [1])
-        killer.start()
-        result = self.clients.produce(cluster, "killed", 1000 * seconds, 100, 1000)
-        killer.join()
+        with concurrent.futures.ThreadPoolExecutor() as others:
+            killer = others.submit(lambda: (time.sleep(6), cluster.kill(1)))
+            result = self.clients.produce(cluster, "killed", 1000 * seconds, 100, 1000)
+            killer.result()
         return {"max_ms": result["max_ms"], "p99_ms": result["p99_ms"]}

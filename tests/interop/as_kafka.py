@@ -100,6 +100,8 @@ class OneBroker:
         end = time.monotonic() + 60
         while "serve" not in self.log.read_text() or "data and logs" not in self.log.read_text():
             if self.process.poll() is not None or time.monotonic() > end:
+                self.process.kill()
+                self.process.wait()
                 raise RuntimeError(f"our broker does not come up:\n{self.log.read_text()}")
             time.sleep(0.1)
         return self

@@ -65,14 +65,14 @@ def librdkafka(bootstrap):
     consumer.close()
 
 
-def java(bootstrap, jars):
+def kafkas_tool(bootstrap, jars):
     command = ["java", "-Xmx256m", "-cp", f"{jars}/*", "org.apache.kafka.tools.ProducerPerformance"]
     command += ["--topic", TOPIC, "--num-records", "2000", "--record-size", "100"]
     command += ["--throughput", "500", "--producer-props", f"bootstrap.servers={bootstrap}"]
-    command += ["client.id=java-writer", "enable.metrics.push=true"]
+    command += ["client.id=kafka-writer", "enable.metrics.push=true"]
     subprocess.run(command, check=True, capture_output=True, timeout=90)
     # The last push is that of a client that ends.
-    received("java-writer", "org.apache.kafka.producer.", "client.address")
+    received("kafka-writer", "org.apache.kafka.producer.", "client.address")
 
 
 def main():
@@ -84,7 +84,7 @@ def main():
     with OneBroker(holdfast, f"{folder}/telemetry", port, *settings):
         bootstrap = f"127.0.0.1:{port}"
         case("confluent-kafka metrics: pushed, and received", librdkafka, bootstrap)
-        case("java metrics: pushed, and received", java, bootstrap, jars)
+        case("kafka's tools metrics: pushed, and received", kafkas_tool, bootstrap, jars)
 
 
 if __name__ == "__main__":
