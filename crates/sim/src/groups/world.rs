@@ -1,10 +1,12 @@
 //! A group, its clients and everything that happens to them.
 
+mod judging;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_kernel::group::{
-    Answer, Effects, GroupId, LeavingMember, MemberHeartbeat, MemberId, Planted, Ticket,
+    Effects, GroupId, LeavingMember, MemberHeartbeat, MemberId, Planted, Ticket,
 };
 use holdfast_model::ErrorCode;
 
@@ -13,9 +15,9 @@ use super::consumer::Consumer;
 use super::coordinator::{Coordinator, now, text};
 use super::oracle::Oracle;
 use super::request::{
-    OneTopic, beat_request, commit_request, join_request, refusal, share_of, sync_request, told_of,
+    OneTopic, beat_request, commit_request, join_request, refusal, sync_request, told_of,
 };
-use super::{GROUP, GroupReport, Mix, PARTITIONS, SECOND, TOPIC};
+use super::{GROUP, GroupReport, Mix, SECOND, TOPIC};
 use crate::rng::Rng;
 use crate::schedule::Schedule;
 use crate::{Time, Violation};
@@ -441,69 +443,6 @@ impl<'a> World<'a> {
                 self.coordinator.append(appended);
             }
         }
-    }
-
-    fn judge(&mut self, waiting: &Waiting, answer: &Answer) -> Result<(), Violation> {
-        match answer {
-            Answer::Sync(answer) if answer.code == ErrorCode::None => {
-                let share = share_of(answer);
-                let member = waiting.member.clone().unwrap_or_else(|| text(""));
-                self.oracle.assigned(waiting.generation, &member, &share)
-            }
-            Answer::Done(ErrorCode::None) => {
-                for (partition, offset) in &waiting.rows {
-                    let log = self.coordinator.committed_log();
-                    self.oracle.acknowledged(*partition, *offset, log)?;
-                }
-                Ok(())
-            }
-            Answer::Heartbeat(answer) => Oracle::told(answer, self.coordinator.committed_log()),
-            Answer::Sync(_) | Answer::Join(_) | Answer::Done(_) => Ok(()),
-        }
-    }
-
-    /// Nobody reads what somebody else reads, but for those who cannot know that they were replaced.
-    fn check_owners(&self) -> Result<(), Violation> {
-        let sure: Vec<&dyn Reader> = self
-            .clients
-            .iter()
-            .map(AsRef::as_ref)
-            .filter(|client| client.is_sure(self.time))
-            .collect();
-        for (index, one) in sure.iter().enumerate() {
-            for other in &sure[index + 1..] {
-                Oracle::apart(one.held(), other.held())?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What anybody would be shown now.
-    fn check_offsets(&self) -> Result<(), Violation> {
-        if let Some(shard) = &self.coordinator.shard {
-            for partition in 0..PARTITIONS {
-                let offset = shard.offset(GROUP, TOPIC, partition);
-                self.oracle
-                    .shown(partition, offset.map(|value| value.offset))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn check_end(&self) -> Result<(), Violation> {
-        self.check_offsets()?;
-        let mut held: BTreeMap<i32, Vec<u64>> = BTreeMap::new();
-        let mut somebody = false;
-        for (index, client) in self.clients.iter().enumerate() {
-            somebody |= client.life().alive;
-            for partition in client.held().iter().filter(|_| client.runs()) {
-                held.entry(*partition).or_default().push(index as u64);
-            }
-        }
-        if somebody {
-            Oracle::settled(&held, PARTITIONS)?;
-        }
-        Ok(())
     }
 }
 
