@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// Topics with their partitions: what a member is assigned.
 pub type Share = BTreeMap<String, Vec<i32>>;
@@ -120,11 +120,11 @@ impl<'a> Reader<'a> {
     }
 
     fn i16(&mut self) -> Option<i16> {
-        Some(i16::from_be_bytes(self.take(2)?.try_into().ok()?))
+        self.0.try_get_i16().ok()
     }
 
     fn i32(&mut self) -> Option<i32> {
-        Some(i32::from_be_bytes(self.take(4)?.try_into().ok()?))
+        self.0.try_get_i32().ok()
     }
 
     fn version(&mut self) -> Option<i16> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use holdfast_model::Monotonic;
 
-use super::{StoredMember, Ticket};
+use super::{JoinRequest, StoredMember, Ticket};
 
 /// One way to divide the work that a member knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +54,23 @@ impl Member {
 
     pub(super) fn protocol(&self, name: &str) -> Option<&Protocol> {
         self.protocols.iter().find(|known| &*known.name == name)
+    }
+
+    /// One that joins.
+    pub(super) fn of_request(request: JoinRequest) -> Self {
+        Self {
+            instance: request.instance,
+            client_id: request.client_id,
+            client_host: request.client_host,
+            session_timeout: request.session_timeout,
+            rebalance_timeout: request.rebalance_timeout,
+            protocols: request.protocols,
+            assignment: Arc::from([]),
+            join: None,
+            sync: None,
+            is_new: true,
+            deadline: None,
+        }
     }
 
     pub(super) fn of_stored(stored: &StoredMember, protocol: Option<&Arc<str>>) -> Self {

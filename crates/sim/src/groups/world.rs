@@ -433,15 +433,13 @@ impl<'a> World<'a> {
                 return Ok(());
             }
             let mut appended = writes;
+            let mut refused = Vec::new();
             if !self.healed() && self.rng.chance(self.mix.lost) {
                 // Too few replicas are in sync from some moment on.
-                let from = self.rng.index(appended.len());
-                let refused = appended.split_off(from);
-                self.coordinator.append(appended);
-                self.coordinator.refuse(self.time, refused, &mut effects);
-            } else {
-                self.coordinator.append(appended);
+                refused = appended.split_off(self.rng.index(appended.len()));
             }
+            self.coordinator.append(appended);
+            self.coordinator.refuse(self.time, refused, &mut effects);
         }
     }
 }

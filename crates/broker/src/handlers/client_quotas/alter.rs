@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_kernel::controller::{AlterQuotas, Command, Failure, Outcome};
-use holdfast_kernel::image::ClusterImage;
+use holdfast_kernel::image::{ClusterImage, QuotaValue};
 use holdfast_model::ErrorCode;
 use holdfast_wire::messages::alter_client_quotas_request::EntryData as Wish;
 use holdfast_wire::messages::alter_client_quotas_response::{EntityData, EntryData};
@@ -22,21 +22,16 @@ pub async fn handle(
     context: &RequestContext,
     request: AlterClientQuotasRequest,
 ) -> AlterClientQuotasResponse {
-    let wishes: Vec<Result<AlterQuotas, Failure>> = request
+    let mut good = Vec::new();
+    let wishes: Vec<Result<(), Failure>> = request
         .entries
         .iter()
-        .map(|wish| read(context, wish))
+        .map(|wish| read(context, wish).map(|wish| good.push(wish)))
         .collect();
-    let good: Vec<AlterQuotas> = wishes
-        .iter()
-        .filter_map(|wish| wish.as_ref().ok())
-        .cloned()
-        .collect();
-    let mut outcomes = decide(broker, &good, request.validate_only)
-        .await
-        .into_iter();
+    let outcomes = decide(broker, &good, request.validate_only).await;
+    let mut outcomes = outcomes.into_iter();
     let entries = request.entries.iter().zip(wishes).map(|(asked, wish)| {
-        let outcome = wish.and_then(|_| outcomes.next().unwrap_or(Ok(())));
+        let outcome = wish.and_then(|()| outcomes.next().unwrap_or(Ok(())));
         render(asked, outcome.err())
     });
     AlterClientQuotasResponse::default().with_entries(entries.collect())
@@ -102,8 +97,8 @@ async fn decide(
 fn shows(image: &ClusterImage, wish: &AlterQuotas) -> bool {
     let present = image.client_quotas.get(&wish.entity);
     wish.values.iter().all(|(key, value)| {
-        let shown = present.and_then(|quotas| quotas.get(key));
-        shown.map(|quota| quota.get().to_bits()) == value.map(f64::to_bits)
+        let shown = present.and_then(|quotas| quotas.get(key)).copied();
+        shown == value.and_then(QuotaValue::new)
     })
 }
 

@@ -24,13 +24,12 @@ pub(super) struct Payload {
 
 impl Payload {
     pub(super) fn new(size: u32) -> Self {
-        let run = Uuid::new_v4();
-        let mut state = run.as_u64_pair().0;
-        let words = std::iter::repeat_with(|| next(&mut state).to_le_bytes());
+        let mut pool = vec![0; POOL];
+        rand::fill(&mut pool[..]);
         Self {
-            run,
+            run: Uuid::new_v4(),
             size: size as usize,
-            pool: words.take(POOL / 8).flatten().collect(),
+            pool: pool.into(),
         }
     }
 
@@ -55,15 +54,6 @@ impl Payload {
         let due = rest.first_chunk()?;
         Some(Duration::from_nanos(u64::from_be_bytes(*due)))
     }
-}
-
-/// The next of a row of numbers that look random (splitmix64).
-fn next(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 #[cfg(test)]

@@ -149,20 +149,11 @@ impl ClassicGroup {
         steps: &mut Steps,
     ) {
         if self.members.is_empty() {
-            self.protocol_type = Some(request.protocol_type);
+            self.protocol_type = Some(Arc::clone(&request.protocol_type));
         }
         let member = Member {
-            instance: request.instance,
-            client_id: request.client_id,
-            client_host: request.client_host,
-            session_timeout: request.session_timeout,
-            rebalance_timeout: request.rebalance_timeout,
-            protocols: request.protocols,
-            assignment: Arc::from([]),
             join: Some(ticket),
-            sync: None,
-            is_new: true,
-            deadline: None,
+            ..Member::of_request(request)
         };
         self.insert(id, member);
         self.set_deadline(id, Some(now.monotonic.plus(FIRST_JOIN)));

@@ -12,7 +12,7 @@ use std::time::Duration;
 use holdfast_model::{ErrorCode, consumer_protocol};
 
 use super::super::classic::{JoinRequest, LeavingMember, MemberHeartbeat, SyncRequest};
-use super::super::member::{Protocol, millis_of};
+use super::super::member::{Member, Protocol, millis_of};
 use super::super::{CONSUMER_PROTOCOL, GroupOptions, JoinAnswer, MemberId, Now, SyncAnswer};
 use super::reconcile::each;
 use super::{
@@ -52,7 +52,7 @@ impl ModernGroup {
         }
         let id = self.admit_classic(request, options)?;
         let owned = known_partitions(&said.owned, topics);
-        let value = value_of(request, said);
+        let value = MemberValue::of_classic(&Member::of_request(request.clone()), said);
         let resubscribed = self.set_value(&id, value);
         self.keep_up(now, topics, resubscribed);
         self.step(&id, Some(&owned));
@@ -248,24 +248,24 @@ fn millis(ms: i32) -> Duration {
     Duration::from_millis(u64::from(ms.max(0).unsigned_abs()))
 }
 
-fn value_of(request: &JoinRequest, said: consumer_protocol::Subscription) -> MemberValue {
-    MemberValue {
-        instance: request.instance.clone(),
-        rack: said.rack.map(Arc::from),
-        client_id: Arc::clone(&request.client_id),
-        client_host: Arc::clone(&request.client_host),
-        rebalance_timeout_ms: millis_of(request.rebalance_timeout),
-        subscription: subscription_of(said.topics),
-        assignor: None,
-        classic: Some(ClassicPart::new(
-            request.session_timeout,
-            &request.protocols,
-        )),
+impl MemberValue {
+    /// What a member of the classic protocol says of itself, and as a consumer.
+    pub(super) fn of_classic(member: &Member, said: consumer_protocol::Subscription) -> Self {
+        Self {
+            instance: member.instance.clone(),
+            rack: said.rack.map(Arc::from),
+            client_id: Arc::clone(&member.client_id),
+            client_host: Arc::clone(&member.client_host),
+            rebalance_timeout_ms: millis_of(member.rebalance_timeout),
+            subscription: subscription_of(said.topics),
+            assignor: None,
+            classic: Some(ClassicPart::new(member.session_timeout, &member.protocols)),
+        }
     }
 }
 
 impl ClassicPart {
-    pub(super) fn new(session_timeout: Duration, protocols: &[Protocol]) -> Self {
+    fn new(session_timeout: Duration, protocols: &[Protocol]) -> Self {
         let protocols = protocols.iter();
         let protocols = protocols.map(|one| ClassicProtocol {
             name: Arc::clone(&one.name),
@@ -279,7 +279,7 @@ impl ClassicPart {
 }
 
 /// The subscription to topics.
-pub(super) fn subscription_of(mut topics: Vec<String>) -> Subscription {
+fn subscription_of(mut topics: Vec<String>) -> Subscription {
     topics.sort();
     topics.dedup();
     Subscription {

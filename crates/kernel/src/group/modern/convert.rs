@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use holdfast_model::consumer_protocol;
 
-use super::super::member::{Protocol, millis_of};
+use super::super::member::Protocol;
 use super::super::{
     CONSUMER_PROTOCOL, ClassicGroup, GroupOptions, Member, MemberId, Now, Planted, StoredMember,
 };
-use super::classic::{assignment, known_partitions, subscription_of};
+use super::classic::{assignment, known_partitions};
 use super::{
     ClassicPart, Current, MemberState, MemberValue, ModernGroup, ModernKey, Partitions, Topics,
 };
@@ -116,16 +116,7 @@ fn value_of(member: &Member, protocol: Option<&str>) -> Option<MemberValue> {
     let chosen = protocol.and_then(|name| member.protocol(name));
     let chosen = chosen.or_else(|| member.protocols.first())?;
     let said = consumer_protocol::Subscription::decode(&chosen.metadata)?;
-    Some(MemberValue {
-        instance: member.instance.clone(),
-        rack: said.rack.map(Arc::from),
-        client_id: Arc::clone(&member.client_id),
-        client_host: Arc::clone(&member.client_host),
-        rebalance_timeout_ms: millis_of(member.rebalance_timeout),
-        subscription: subscription_of(said.topics),
-        assignor: None,
-        classic: Some(ClassicPart::new(member.session_timeout, &member.protocols)),
-    })
+    Some(MemberValue::of_classic(member, said))
 }
 
 fn member_of(

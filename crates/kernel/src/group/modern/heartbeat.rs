@@ -21,7 +21,7 @@ impl ModernGroup {
         topics: &dyn Topics,
         options: &GroupOptions,
     ) -> Result<HeartbeatAnswer, Refusal> {
-        let was_to_be_classic = self.is_to_be_classic();
+        let was_to_be_classic = request.epoch == 0 && self.is_to_be_classic();
         self.admit(request, options)?;
         let id = &request.member;
         let resubscribed = self.update(id, request);

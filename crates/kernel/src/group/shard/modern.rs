@@ -79,16 +79,15 @@ impl Shard {
             return;
         }
         let classic = group.classic_beside(now);
-        let mut say = |value, first: bool| {
-            let group = Arc::clone(id);
-            let at = if first { 0 } else { records.len() };
-            records.insert(at, Record::Group { group, value });
+        let record = |value| Record::Group {
+            group: Arc::clone(id),
+            value,
         };
         match &classic {
             Classic::Same => {}
-            Classic::Gone => say(None, false),
+            Classic::Gone => records.push(record(None)),
             // What it becomes comes first: at no record of the log is it nothing.
-            Classic::Is(value) => say(Some(Arc::clone(value)), true),
+            Classic::Is(value) => records.insert(0, record(Some(Arc::clone(value)))),
         }
         group.unstored += u32::from(!matches!(classic, Classic::Same));
         let then = Then::Modern { keys, classic };

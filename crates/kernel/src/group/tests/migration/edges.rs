@@ -6,18 +6,17 @@ use std::time::Duration;
 
 use holdfast_model::{ErrorCode, consumer_protocol};
 
-use super::super::super::{Effects, LEFT, Record};
-use super::super::client::client;
+use super::super::super::{Effects, LEFT, ModernKey, ModernValue, Record};
+use super::super::client::{client, partitions};
 use super::super::rig::{Rig, text};
 use super::{classic_pair, metadata, old, share, upgraded};
 
 impl Rig {
     /// What is appended and not committed is refused.
-    fn refuse_log(&mut self) {
+    fn refuse_log(&mut self, code: ErrorCode) {
         let writes = std::mem::take(&mut self.under_way);
         let mut effects = Effects::default();
         for write in writes {
-            let code = ErrorCode::CoordinatorNotAvailable;
             self.shard.refused(self.now, write.id, code, &mut effects);
         }
         self.settle(effects);
@@ -98,7 +97,7 @@ fn a_group_whose_way_back_was_refused_is_never_nothing_in_the_log() {
     rig.beat_with(&cluster, &new.request());
     rig.prompt = false;
     assert_eq!(pair[0].beat(&mut rig), ErrorCode::RebalanceInProgress);
-    rig.refuse_log();
+    rig.refuse_log(ErrorCode::CoordinatorNotAvailable);
     rig.prompt = true;
     // Whatever happens next writes it again.
     let request = pair[1].join_request(&rig);
@@ -126,7 +125,7 @@ fn what_could_not_be_written_is_not_told_by_a_sync() {
     rig.prompt = false;
     let request = pair[0].join_request(&rig);
     rig.join(request);
-    rig.refuse_log();
+    rig.refuse_log(ErrorCode::CoordinatorNotAvailable);
     let generation = rig.shard.describe_modern("g").unwrap().epoch;
     let ticket = rig.sync(&pair[0].id(), generation, &[]);
     assert!(!rig.answers.contains_key(&ticket), "it is not committed");
@@ -158,4 +157,76 @@ fn what_no_group_can_keep_is_refused() {
     let mut long = client("new").request();
     long.topics = Some(vec![text(&"x".repeat(5 << 20))]);
     assert_eq!(rig.refused(&cluster, &long), ErrorCode::InvalidRequest);
+}
+
+#[test]
+fn what_is_too_long_to_be_written_is_no_matter_of_the_member() {
+    let (mut rig, _, _) = upgraded(false);
+    let cluster = rig.cluster.clone();
+    rig.prompt = false;
+    let ticket = rig.beat_with(&cluster, &client("another").request());
+    rig.refuse_log(ErrorCode::InvalidCommitOffsetSize);
+    assert_eq!(rig.told(ticket).code, ErrorCode::UnknownServerError);
+}
+
+#[test]
+fn a_group_that_says_more_of_itself_than_one_write_holds_stays_as_it_is() {
+    let mut rig = Rig::new();
+    let mut pair = classic_pair(&mut rig, false);
+    let mut tickets = Vec::new();
+    for one in &mut pair {
+        let mut request = one.join_request(&rig);
+        let mut said = request.protocols[0].metadata.to_vec();
+        // With its name of five bytes, as much as a member may say.
+        said.resize((4 << 20) - 5, 0);
+        request.protocols[0].metadata = said.into();
+        tickets.push(rig.join(request));
+    }
+    let leader = Arc::clone(&rig.joined(tickets[0]).leader);
+    let shares = pair.each_ref().map(|one| {
+        let nothing = consumer_protocol::encode_share(1, &share(&BTreeSet::new()));
+        (one.id(), Arc::from(&nothing[..]))
+    });
+    rig.sync_with(&leader, 2, shares.to_vec());
+    let cluster = rig.cluster.clone();
+    let ticket = rig.beat_with(&cluster, &client("new").request());
+    let answer = rig.told(ticket);
+    assert_eq!(answer.code, ErrorCode::GroupIdNotFound);
+    assert!(answer.message.unwrap().contains("too much for one write"));
+    assert!(rig.shard.describe("g").is_some());
+}
+
+#[test]
+fn a_log_that_gives_one_partition_to_two_is_read_and_gives_it_to_one() {
+    let (mut rig, pair, _) = upgraded(false);
+    let is_of = |record: &&Record, id| matches!(record, Record::Modern { key: ModernKey::Current(of), .. } if *of == id);
+    let last = rig
+        .log
+        .iter()
+        .rev()
+        .find(|record| is_of(record, pair[0].id()));
+    let Some(Record::Modern {
+        group,
+        key,
+        value: Some(ModernValue::Current(current)),
+    }) = last.cloned()
+    else {
+        panic!("{last:?}");
+    };
+    let mut greedy = current;
+    greedy.assigned = partitions(&BTreeSet::from([0, 1, 2, 3]));
+    rig.log.push(Record::Modern {
+        group,
+        key,
+        value: Some(ModernValue::Current(greedy)),
+    });
+    rig.fail_over();
+    let described = rig.shard.describe_modern("g").unwrap();
+    let held = described
+        .members
+        .iter()
+        .flat_map(|one| one.assigned.values().flatten());
+    let mut held: Vec<i32> = held.copied().collect();
+    held.sort_unstable();
+    assert_eq!(held, [0, 1, 2, 3]);
 }
