@@ -86,6 +86,13 @@ impl BrokerState {
         self.environment().replica.broker
     }
 
+    /// The controller, as far as this broker knows.
+    pub fn known_controller(&self) -> Option<BrokerId> {
+        let leadership = self.quorum.leadership();
+        let leader = leadership.borrow().leader.clone()?;
+        Some(leader.replica.broker)
+    }
+
     /// Has the controller decide a command.
     pub async fn decide(&self, command: Command) -> Outcome {
         self.controller.submit(command, CONTROLLER_PATIENCE).await

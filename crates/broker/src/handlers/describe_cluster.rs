@@ -29,14 +29,26 @@ pub fn handle(
     version: i16,
     request: &DescribeClusterRequest,
 ) -> DescribeClusterResponse {
-    let leader = broker.quorum.leadership().borrow().leader.clone();
-    let controller = leader.map(|leader| leader.replica.broker);
-    describe(&broker.image(), controller, context, version, request)
+    let known = (broker.known_controller(), broker.id());
+    describe(&broker.image(), known, context, version, request)
+}
+
+/// Whom clients are told to be the controller: one of the brokers that they are shown. If it is not among
+/// them, or nobody is it right now, it is whoever answers, which passes on what is the controller's to decide
+/// and waits for it. A client that hears of none looks again at its next refresh of metadata only, which is
+/// a minute later for librdkafka.
+pub(super) fn controller_among(
+    shown: impl Iterator<Item = i32> + Clone,
+    known: Option<BrokerId>,
+    me: BrokerId,
+) -> Option<BrokerId> {
+    let is_shown = |id: &BrokerId| shown.clone().any(|one| one == id.0);
+    known.filter(is_shown).or_else(|| Some(me).filter(is_shown))
 }
 
 fn describe(
     image: &ClusterImage,
-    controller: Option<BrokerId>,
+    (known, me): (Option<BrokerId>, BrokerId),
     context: &RequestContext,
     version: i16,
     request: &DescribeClusterRequest,
@@ -73,12 +85,15 @@ fn describe(
             .with_is_fenced(broker.fenced);
         Some(row)
     });
+    let brokers: Vec<DescribeClusterBroker> = brokers.collect();
+    let shown = brokers.iter().filter(|one| !one.is_fenced);
+    let controller = controller_among(shown.map(|one| one.broker_id.0), known, me);
     let answer = DescribeClusterResponse::default()
         .with_cluster_id(text(
             image.cluster_id.map_or(String::new(), |id| id.to_string()),
         ))
         .with_controller_id(messages::BrokerId(controller.map_or(-1, |id| id.0)))
-        .with_brokers(brokers.collect());
+        .with_brokers(brokers);
     if request.include_cluster_authorized_operations {
         answer.with_cluster_authorized_operations(ALL_OPERATIONS)
     } else {
@@ -100,7 +115,13 @@ mod tests {
     use super::*;
 
     fn ask(version: i16, request: &DescribeClusterRequest) -> DescribeClusterResponse {
-        let answer = describe(&image(), Some(BrokerId(1)), &context(), version, request);
+        let answer = describe(
+            &image(),
+            (Some(BrokerId(1)), BrokerId(0)),
+            &context(),
+            version,
+            request,
+        );
         response::encode_message(1, Api::DescribeCluster, version, &answer).unwrap();
         answer
     }
@@ -131,6 +152,16 @@ mod tests {
             .map(|broker| broker.is_fenced)
             .collect();
         assert_eq!(fenced, [false, false, true]);
+    }
+
+    #[test]
+    fn clients_that_come_before_a_controller_is_known_are_told_of_a_broker_that_passes_on() {
+        let [zero, one, two] = [0, 1, 2].map(BrokerId);
+        let told = |shown: &[i32], known, me| controller_among(shown.iter().copied(), known, me);
+        assert_eq!(told(&[0, 1], Some(one), zero), Some(one));
+        assert_eq!(told(&[0, 1], None, zero), Some(zero), "nobody is it now");
+        assert_eq!(told(&[0, 1], Some(two), zero), Some(zero), "not shown");
+        assert_eq!(told(&[1], None, zero), None, "whoever answers is fenced");
     }
 
     #[test]

@@ -78,8 +78,10 @@ pub async fn handle(
             .map(|topic| find(&image, context, shown, topic))
             .collect()
     };
-    let leader = broker.quorum.leadership().borrow().leader.clone();
-    let controller = leader.map_or(-1, |leader| leader.replica.broker.0);
+    let brokers = brokers(&image, context, broker.id());
+    let shown = brokers.iter().map(|one| one.node_id.0);
+    let known = broker.known_controller();
+    let controller = describe_cluster::controller_among(shown, known, broker.id());
     // Only these versions have the field; DescribeCluster took it over.
     let operations =
         request.include_cluster_authorized_operations && CLUSTER_OPERATIONS.contains(&version);
@@ -90,13 +92,13 @@ pub async fn handle(
         answer
     };
     answer
-        .with_brokers(brokers(&image, context, broker.id()))
+        .with_brokers(brokers)
         .with_cluster_id(
             image
                 .cluster_id
                 .map(|id| StrBytes::from_string(id.to_string())),
         )
-        .with_controller_id(BrokerId(controller))
+        .with_controller_id(BrokerId(controller.map_or(-1, |id| id.0)))
         .with_topics(topics)
 }
 
