@@ -65,7 +65,8 @@ impl Upkeep {
                 }
                 _ = tick.tick() => {
                     let now = self.clock.monotonic();
-                    self.partitions.for_each(|partition| partition.tick(now));
+                    let heard = self.partitions.environment().peers.heard();
+                    self.partitions.for_each(|partition| partition.tick(now, &heard));
                 }
             }
         }

@@ -57,6 +57,17 @@ impl Share {
         }
     }
 
+    /// What is more than a share can use, in bytes.
+    fn limit(self) -> u64 {
+        match self {
+            // It serves who is a moment behind. Whoever is further behind reads from the disk, and what it
+            // wrote last is in the system's page cache: what this cache takes is missing there, and holding
+            // it costs fresh pages instead of such as are used again and again.
+            Self::TailCache => 256 << 20,
+            Self::Requests | Self::Store | Self::Replication => u64::MAX,
+        }
+    }
+
     fn index(self) -> usize {
         match self {
             Self::Requests => 0,
@@ -126,7 +137,8 @@ impl MemoryBudget {
             Family::default(),
         );
         let shares = Share::ALL.map(|share| {
-            let units = (total / 100 * share.percent() / UNIT).min(u64::from(u32::MAX)) as u32;
+            let bytes = (total / 100 * share.percent()).min(share.limit());
+            let units = (bytes / UNIT).min(u64::from(u32::MAX)) as u32;
             let labels = Labels {
                 share: share.name(),
             };
@@ -265,6 +277,13 @@ mod tests {
         for (index, share) in Share::ALL.iter().enumerate() {
             assert_eq!(share.index(), index);
         }
+    }
+
+    #[test]
+    fn the_tail_cache_does_not_grow_with_the_machine() {
+        let budget = MemoryBudget::new(64 << 30, &Metrics::new());
+        assert_eq!(budget.capacity(Share::TailCache), 256 << 20);
+        assert!(budget.capacity(Share::Requests) > 15 << 30);
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use holdfast_kernel::replica::leader::AfterRefusal;
 use holdfast_kernel::replica::{
     Acked, AppendHeader, IsrProposal, Opened, PartitionView, RefusedReason, SessionId, Start,
 };
-use holdfast_model::{BrokerId, ErrorCode, LeaderEpoch, Monotonic, Offset};
+use holdfast_model::{BrokerId, ErrorCode, LeaderEpoch, Offset};
 
 use super::role::{Answers, Role};
 use super::{Partition, State, TailBatch};
@@ -304,13 +304,6 @@ impl Partition {
         }
         if let Some(sender) = state.senders.get_mut(&broker) {
             *sender = SendState::default();
-        }
-    }
-
-    /// The connection to a follower works.
-    pub fn link_alive(&self, broker: BrokerId, now: Monotonic) {
-        if let Some(leader) = self.state.lock().role.leader_mut() {
-            leader.on_link_alive(broker, now);
         }
     }
 

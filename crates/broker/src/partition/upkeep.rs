@@ -1,7 +1,9 @@
 //! What happens to a partition as time passes: lag, retention; and what the writer completed.
 
+use std::collections::{BTreeMap, HashMap};
+
 use holdfast_kernel::log::retention;
-use holdfast_model::{ErrorCode, Monotonic, Offset, TopicPartition};
+use holdfast_model::{BrokerId, ErrorCode, Monotonic, Offset, TopicPartition};
 use holdfast_store::{Completed, Op, OpKind, Outcome};
 
 use super::role::{Answers, Role};
@@ -76,12 +78,14 @@ impl Partition {
         self.fetchers.wake();
     }
 
-    /// Looks for members of the ISR that lag, and whether this leader's own disk does.
-    pub fn tick(&self, now: Monotonic) {
-        let state = self.state.lock();
-        let Some(leader) = state.role.leader() else {
+    /// Looks for members of the ISR that lag, and whether this leader's own disk does. `heard` says when
+    /// each other broker last answered.
+    pub fn tick(&self, now: Monotonic, heard: &BTreeMap<BrokerId, Monotonic>) {
+        let mut state = self.state.lock();
+        let Some(leader) = state.role.leader_mut() else {
             return;
         };
+        leader.on_heard(heard);
         if leader.should_resign(now) {
             self.environment.work.resign.add(self.at);
         }
@@ -172,7 +176,7 @@ impl Partition {
 /// Groups a commit group's steps by partition, keeping their order within each.
 pub fn by_partition(group: &[Completed]) -> Vec<(TopicPartition, Vec<&Completed>)> {
     let mut groups: Vec<(TopicPartition, Vec<&Completed>)> = Vec::new();
-    let mut places = std::collections::HashMap::new();
+    let mut places = HashMap::new();
     for step in group {
         let place = *places.entry(step.partition).or_insert_with(|| {
             groups.push((step.partition, Vec::new()));

@@ -1,13 +1,13 @@
 //! The other brokers, as leaders here see them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use holdfast_kernel::replica::SessionId;
-use holdfast_model::{BrokerId, ReplicaId, TopicPartition};
+use holdfast_model::{BrokerId, Monotonic, ReplicaId, TopicPartition};
 use holdfast_rpc::Address;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 
 use crate::work::Wanted;
@@ -32,6 +32,8 @@ pub struct Peer {
     pub later: Wanted,
     /// Partitions that need what the tail does not hold.
     pub catch_up: Wanted,
+    /// When it last said that the connection works.
+    pub heard: Mutex<Option<Monotonic>>,
     /// Woken when acknowledgements arrive.
     pub acked: Notify,
     /// Where it is; none while it is not registered.
@@ -61,6 +63,7 @@ impl Peers {
                 dirty: Wanted::default(),
                 later: Wanted::default(),
                 catch_up: Wanted::default(),
+                heard: Mutex::default(),
                 acked: Notify::new(),
                 target: watch::Sender::new(None),
             })
@@ -80,6 +83,15 @@ impl Peers {
         if let Some(peer) = self.by_id.read().get(&id) {
             peer.later.add(at);
         }
+    }
+
+    /// When each peer last said that its connection works.
+    pub fn heard(&self) -> BTreeMap<BrokerId, Monotonic> {
+        let peers = self.by_id.read();
+        let heard = peers
+            .values()
+            .map(|peer| Some((peer.id, (*peer.heard.lock())?)));
+        heard.flatten().collect()
     }
 
     /// A conversation that this process never had.

@@ -148,6 +148,8 @@ async fn fill(
 ) -> Result<(), ()> {
     let mut out = BytesMut::new();
     for at in peer.dirty.take() {
+        // Growing batch by batch would copy what is there already.
+        out.reserve(FRAME_BYTES.saturating_sub(out.len()));
         append_next(peer, links, link, at, &mut out);
         if out.len() >= FRAME_BYTES / 2 {
             push(frames, std::mem::take(&mut out)).await?;
@@ -229,12 +231,7 @@ fn handle(peer: &Peer, links: &Links, mut message: Bytes) -> Result<(), message:
     let environment = links.partitions.environment();
     while let Some(item) = message::decode(&mut message)? {
         match item {
-            Item::Ping => {
-                let now = environment.clock.monotonic();
-                links
-                    .partitions
-                    .for_each(|partition| partition.link_alive(peer.id, now));
-            }
+            Item::Ping => *peer.heard.lock() = Some(environment.clock.monotonic()),
             Item::Opened(at, opened) if opened.replica.broker == peer.id => {
                 if let Some(partition) = links.partitions.get(at) {
                     partition.on_opened(&opened);

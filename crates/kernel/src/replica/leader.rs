@@ -270,14 +270,17 @@ impl Leader {
         self.advance()
     }
 
-    /// The link to a follower still works, though there was nothing to acknowledge.
-    pub fn on_link_alive(&mut self, broker: BrokerId, now: Monotonic) {
+    /// When each follower's broker was last heard: whoever holds everything was caught up then, though there
+    /// was nothing to acknowledge.
+    pub fn on_heard(&mut self, heard: &BTreeMap<BrokerId, Monotonic>) {
         let log_end = self.log.log_end();
-        if let Some(progress) = self.followers.get_mut(&broker)
-            && progress.is_streaming()
-            && progress.synced_end >= log_end
-        {
-            progress.last_caught_up = now;
+        for (broker, progress) in &mut self.followers {
+            if let Some(at) = heard.get(broker)
+                && progress.is_streaming()
+                && progress.synced_end >= log_end
+            {
+                progress.last_caught_up = progress.last_caught_up.max(*at);
+            }
         }
     }
 

@@ -277,6 +277,39 @@ fn a_leader_whose_own_disk_stands_still_gives_way_to_a_follower_that_keeps_pace(
 }
 
 #[test]
+fn who_has_everything_is_caught_up_as_long_as_its_broker_is_heard() {
+    let ms = |n: u64| Monotonic(n * 1_000_000);
+    let shown = view(6, 1, &[0, 1, 2]);
+    let empty = ReplicaLog::empty;
+    let mut leads = streaming(&shown, empty(), &[(1, empty()), (2, empty())]);
+    append(&mut leads, ms(0));
+    leads.on_synced(Offset(10));
+    for follower in [1, 2] {
+        leads.on_acked(&acked(follower, 10), ms(1));
+    }
+    let heard = |one, two| {
+        std::collections::BTreeMap::from([(BrokerId(1), ms(one)), (BrokerId(2), ms(two))])
+    };
+    // A minute without records: the first broker was heard a moment ago, the second half a minute ago.
+    leads.on_heard(&heard(60_000, 30_000));
+    let left = leads.propose(ms(60_100)).expect("one of them lags");
+    assert_eq!(members(&left), [0, 1]);
+    // What was heard later and told earlier does not make it lag.
+    leads.on_heard(&heard(10_000, 10_000));
+    assert_eq!(
+        leads.follower(BrokerId(1)).unwrap().last_caught_up,
+        ms(60_000)
+    );
+    // Being heard is not enough for who lacks records.
+    append(&mut leads, ms(60_200));
+    leads.on_heard(&heard(60_300, 60_300));
+    assert_eq!(
+        leads.follower(BrokerId(1)).unwrap().last_caught_up,
+        ms(60_000)
+    );
+}
+
+#[test]
 fn a_leader_stays_where_every_disk_stands_still() {
     let ms = |n: u64| Monotonic(n * 1_000_000);
     let shown = view(6, 1, &[0, 1, 2]);
