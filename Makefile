@@ -80,14 +80,14 @@ bench-failover: build ## Measure failover under load; TRIALS=N, FAULT=kill, paus
 	$(CARGO_WITH) HOLDFAST_BIN=$(HOLDFAST) cargo run --release --locked --package holdfast-tests --bin failover \
 		-- $(TRIALS) $(FAULT)
 
-# Five pairs take about two hours, and 30 GB of disk.
+# A table is of five pairs.
 PAIRS ?= 5
 SCALE ?= 1
 
-bench: build ## Measure beside Kafka, PAIRS=5 times, and write docs/benchmarks.md (root; SCALE=0.01 for a try)
+bench: build ## Measure beside Kafka, PAIRS=5 times, and write docs/benchmarks.md (root; SCALE=0.01 for a try, RESUME=1 goes on)
 	tests/interop/setup
 	$(CACHE)/holdfast/venv/bin/python tests/bench/run.py $(HOLDFAST) $(CACHE)/holdfast/kafka/lib $(CACHE)/holdfast/bench \
-		--pairs $(PAIRS) --scale $(SCALE) --results $(CACHE)/holdfast/bench-$(SCALE).jsonl \
+		--pairs $(PAIRS) --scale $(SCALE) --results $(CACHE)/holdfast/bench-$(SCALE).jsonl $(if $(RESUME),--resume) \
 		$(if $(filter 1,$(SCALE)),--page docs/benchmarks.md)
 
 bench-produce: build ## Measure CPU by produced GiB, and what an acknowledgement takes

@@ -103,6 +103,13 @@ class Cluster:
             with open(self.home(node) / "log", "a") as log:
                 self.processes.append(subprocess.Popen(self.command(node), stdout=log, stderr=log))
 
+    def must_run(self):
+        """Says what a broker that ended by itself said last."""
+        for node, process in enumerate(self.processes):
+            if process.poll() is not None:
+                last = (self.home(node) / "log").read_text()[-2000:]
+                raise RuntimeError(f"broker {node} ended: {process.returncode}: {last}")
+
     def kill(self, node):
         self.processes[node].kill()
         self.processes[node].wait()

@@ -9,7 +9,7 @@ import time
 
 from clusters import HoldfastCluster, run
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
-from workloads import PATIENT, create
+from workloads import PATIENT, create, first_acknowledgement
 
 CUT = pathlib.Path(__file__).parent.parent / "clients" / "power_cut.py"
 TOPIC = "ledger"
@@ -82,6 +82,10 @@ def prove(holdfast, folder, port, seconds):
     """How many records were acknowledged before the cut, all of which are there after it."""
     with disk(folder) as (image, place):
         with HoldfastCluster(holdfast, place / "brokers", port) as cluster:
+            # The brokers sync what is theirs; their configuration is ours.
+            run("sync", "--file-system", place)
+            # A client that asks before a controller is known waits for its next look, a minute later.
+            first_acknowledgement(cluster)
             create(cluster, TOPIC, PARTITIONS)
             ledger = Ledger(cluster.bootstrap)
             writer = threading.Thread(target=ledger.write, daemon=True)
@@ -119,6 +123,7 @@ def check(cluster, acknowledged):
     ended, missing = set(), dict(acknowledged)
     patience = time.monotonic() + 300
     while len(ended) < PARTITIONS and time.monotonic() < patience:
+        cluster.must_run()
         for message in consumer.consume(10000, 1):
             at = (message.partition(), message.offset())
             if message.error():

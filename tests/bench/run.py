@@ -1,12 +1,12 @@
 """Holdfast beside Kafka: the same clients, the same machine, in turn.
 
-Usage: run.py HOLDFAST JARS FOLDER [--pairs N] [--scale X] [--port P] [--results FILE] [--page PAGE]
+Usage: run.py HOLDFAST JARS FOLDER [--pairs N] [--scale X] [--port P] [--results FILE] [--resume] [--page PAGE]
 
 Each pair starts three brokers of Kafka and then of Holdfast, warms them up, runs every workload on each and
 ends them; Kafka is then told to sync each message, and what is produced is measured once more. What stands in
 the table are medians over the pairs, and medians of the ratios within a pair: a shared machine is slower in one
-hour than in the next. Figures of every run are kept as lines of JSON; `--scale 0.01` shows within minutes
-that everything runs. Needs root: caches are dropped, and in the end of each pair the power is cut.
+hour than in the next. Figures of every pair are kept as a line of JSON, and `--resume` goes on after those that
+are there; `--scale 0.01` shows within minutes that everything runs. Needs root: caches are dropped, and in the end of each pair the power is cut.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from clusters import HoldfastCluster, KafkaCluster
 from workloads import Clients, Workloads
 
 # How much of each load Kafka is given when it syncs each message: it takes that much longer.
-SYNCED_PART = 0.2
+SYNCED_PART = 0.1
 
 KAFKA, SYNCED, HOLDFAST = KINDS = ["Kafka", "Kafka, synced", "Holdfast"]
 
@@ -85,8 +85,11 @@ def common(work, cluster, rate):
 
 def measure(arguments):
     work = Workloads(Clients(arguments.jars, arguments.holdfast), arguments.scale)
-    pairs = []
-    for number in range(arguments.pairs):
+    results = pathlib.Path(arguments.results)
+    if not arguments.resume:
+        results.unlink(missing_ok=True)
+    pairs = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
+    for number in range(len(pairs), arguments.pairs):
         pair = {}
         for measured in (of_kafka, of_holdfast):
             begun = time.monotonic()
@@ -94,7 +97,7 @@ def measure(arguments):
             took = time.monotonic() - begun
             print(f"pair {number + 1}: {measured.__name__}: {took:.0f} s", file=sys.stderr, flush=True)
         pairs.append(pair)
-        with open(arguments.results, "a") as file:
+        with results.open("a") as file:
             file.write(json.dumps(pair) + "\n")
     return pairs
 
@@ -157,6 +160,7 @@ def main():
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--port", type=int, default=28092)
     parser.add_argument("--results", default="bench-results.jsonl")
+    parser.add_argument("--resume", action="store_true", help="keep the pairs that were measured before")
     parser.add_argument("--page", help="whose table is written")
     arguments = parser.parse_args()
     if os.geteuid() != 0:
@@ -165,7 +169,6 @@ def main():
         parts(arguments.page)
     # Clusters and disks are ended by whatever ends this.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    pathlib.Path(arguments.results).unlink(missing_ok=True)
     pairs = measure(arguments)
     text = "\n".join([*table(pairs), "", proof(pairs)]) + "\n"
     print(text, end="")

@@ -14,8 +14,8 @@ PACKAGE = "org.apache.kafka.tools."
 GIB = 1 << 30
 
 # Records of each produced load, and their bytes.
-LOADS = {"1 KiB": (1_000_000, 1024), "100 B": (5_000_000, 100), "64 KiB": (16_000, 65536)}
-TINY = 100_000
+LOADS = {"1 KiB": (1_000_000, 1024), "100 B": (3_000_000, 100), "64 KiB": (16_000, 65536)}
+TINY = 50_000
 WARM_UP = 3_000_000
 
 # Of clients that may come before the brokers do.
