@@ -38,11 +38,11 @@ pub fn handle(
 /// and waits for it. A client that hears of none looks again at its next refresh of metadata only, which is
 /// a minute later for librdkafka.
 pub(super) fn controller_among(
-    shown: impl Iterator<Item = i32> + Clone,
+    shown: &[i32],
     known: Option<BrokerId>,
     me: BrokerId,
 ) -> Option<BrokerId> {
-    let is_shown = |id: &BrokerId| shown.clone().any(|one| one == id.0);
+    let is_shown = |id: &BrokerId| shown.contains(&id.0);
     known.filter(is_shown).or_else(|| Some(me).filter(is_shown))
 }
 
@@ -87,7 +87,8 @@ fn describe(
     });
     let brokers: Vec<DescribeClusterBroker> = brokers.collect();
     let shown = brokers.iter().filter(|one| !one.is_fenced);
-    let controller = controller_among(shown.map(|one| one.broker_id.0), known, me);
+    let shown: Vec<i32> = shown.map(|one| one.broker_id.0).collect();
+    let controller = controller_among(&shown, known, me);
     let answer = DescribeClusterResponse::default()
         .with_cluster_id(text(
             image.cluster_id.map_or(String::new(), |id| id.to_string()),
@@ -157,7 +158,7 @@ mod tests {
     #[test]
     fn clients_that_come_before_a_controller_is_known_are_told_of_a_broker_that_passes_on() {
         let [zero, one, two] = [0, 1, 2].map(BrokerId);
-        let told = |shown: &[i32], known, me| controller_among(shown.iter().copied(), known, me);
+        let told = |shown: &[i32], known, me| controller_among(shown, known, me);
         assert_eq!(told(&[0, 1], Some(one), zero), Some(one));
         assert_eq!(told(&[0, 1], None, zero), Some(zero), "nobody is it now");
         assert_eq!(told(&[0, 1], Some(two), zero), Some(zero), "not shown");

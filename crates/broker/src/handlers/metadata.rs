@@ -79,9 +79,9 @@ pub async fn handle(
             .collect()
     };
     let brokers = brokers(&image, context, broker.id());
-    let shown = brokers.iter().map(|one| one.node_id.0);
+    let shown: Vec<i32> = brokers.iter().map(|one| one.node_id.0).collect();
     let known = broker.known_controller();
-    let controller = describe_cluster::controller_among(shown, known, broker.id());
+    let controller = describe_cluster::controller_among(&shown, known, broker.id());
     // Only these versions have the field; DescribeCluster took it over.
     let operations =
         request.include_cluster_authorized_operations && CLUSTER_OPERATIONS.contains(&version);
