@@ -16,7 +16,9 @@ use holdfast_tests::cluster::binary;
 use holdfast_tests::ledger::{self, Recipe, RunningProducer};
 use rustix::process::{Pid, Signal, kill_process};
 
+/// The first port of the cluster of three, and of the one of four.
 const BASE_PORT: u16 = 25_092;
+const BASE_PORT_OF_FOUR: u16 = 25_192;
 const TOPIC: &str = "watched";
 const PARTITIONS: i32 = 3;
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -27,15 +29,25 @@ const STEPPED_ASIDE_WITHIN: Duration = Duration::from_secs(10);
 
 struct Dev {
     dir: PathBuf,
+    base_port: u16,
     process: Child,
 }
 
 impl Dev {
     async fn start(dir: &Path) -> Self {
-        let said = dir.join("said");
-        let file = File::create(&said).unwrap();
+        let dev = Self::start_with(dir, BASE_PORT, &[]).await;
+        let serves = format!("3 brokers serve at {}", Self::bootstrap());
+        assert!(dev.said().contains(&serves), "{}", dev.said());
+        dev
+    }
+
+    /// Starts a cluster, and waits until all of its brokers serve.
+    async fn start_with(dir: &Path, base_port: u16, options: &[&str]) -> Self {
+        fs::create_dir_all(dir).unwrap();
+        let file = File::create(dir.join("said")).unwrap();
         let process = Command::new(binary().unwrap())
-            .args(Self::arguments(dir))
+            .args(Self::arguments(dir, base_port))
+            .args(options)
             .env_remove("HOLDFAST_BIN")
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
@@ -44,20 +56,24 @@ impl Dev {
             .unwrap();
         let mut dev = Self {
             dir: dir.to_owned(),
+            base_port,
             process,
         };
-        let serves = format!("3 brokers serve at {}", Self::bootstrap());
         dev.wait_until(|dev| {
             assert_eq!(dev.process.try_wait().unwrap(), None, "it ended");
-            fs::read_to_string(&said).unwrap().contains(&serves)
+            dev.said().contains(" brokers serve at ")
         })
         .await;
         dev
     }
 
-    fn arguments(dir: &Path) -> Vec<String> {
+    fn said(&self) -> String {
+        fs::read_to_string(self.dir.join("said")).unwrap()
+    }
+
+    fn arguments(dir: &Path, base_port: u16) -> Vec<String> {
         let cluster = dir.join("cluster").display().to_string();
-        let port = BASE_PORT.to_string();
+        let port = base_port.to_string();
         ["dev", "--base-port", &port, "--dir", &cluster]
             .map(str::to_owned)
             .into()
@@ -71,7 +87,7 @@ impl Dev {
     /// Runs `holdfast dev <what>` in another process, as a person does.
     fn tell(&self, what: &[&str]) -> String {
         let output = Command::new(binary().unwrap())
-            .args(Self::arguments(&self.dir))
+            .args(Self::arguments(&self.dir, self.base_port))
             .args(what)
             .env_remove("HOLDFAST_BIN")
             .output()
@@ -113,6 +129,19 @@ impl Drop for Dev {
     }
 }
 
+/// The formation document names an odd number of brokers: the fourth is let in afterwards, and more later.
+#[tokio::test]
+async fn a_cluster_of_four_starts_and_grows_to_five() {
+    let dir = std::env::temp_dir().join(format!("holdfast-dev-of-four-{}", std::process::id()));
+    for brokers in ["4", "5"] {
+        let dev = Dev::start_with(&dir, BASE_PORT_OF_FOUR, &["--brokers", brokers]).await;
+        let serve = format!("{brokers} brokers serve at ");
+        assert!(dev.said().contains(&serve), "{}", dev.said());
+        dev.stop().await;
+    }
+    fs::remove_dir_all(&dir).unwrap();
+}
+
 async fn leader_of_first(client: &Client) -> i32 {
     let all = client.describe_all().await.unwrap();
     all.topics[TOPIC].partitions[&0].leader
@@ -121,7 +150,6 @@ async fn leader_of_first(client: &Client) -> i32 {
 #[tokio::test]
 async fn a_leader_that_is_cut_off_steps_aside_and_the_next_start_finds_everything() {
     let dir = std::env::temp_dir().join(format!("holdfast-dev-{}", std::process::id()));
-    fs::create_dir_all(&dir).unwrap();
     let mut dev = Dev::start(&dir).await;
     let client = Client::new(&Dev::bootstrap(), Options::default()).unwrap();
     let topic = NewTopic {

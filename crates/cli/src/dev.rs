@@ -5,6 +5,7 @@
 //! be cut off from its peers without the rights that a firewall or a network namespace needs. Each
 //! broker calls from a loopback address of its own, by which a relay tells who calls.
 
+mod admit;
 pub(crate) mod control;
 mod cuts;
 mod layout;

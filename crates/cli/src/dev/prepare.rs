@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use holdfast_broker::serve::{self, Document, Voter};
-use holdfast_model::{BrokerId, ClusterId, RecoveryGeneration, TopicConfig};
+use holdfast_model::{BrokerId, ClusterId, RecoveryGeneration, ReplicaId, TopicConfig};
 use holdfast_runtime::config::{AdminApi, Config, HostPort, Listener, Rpc, Topics};
 use holdfast_runtime::memory_limit::MemoryLimit;
 use holdfast_security::Role;
 use serde::{Deserialize, Serialize};
 
+use super::admit::Waiting;
 use super::layout::{BROKERS, Layout, zone};
 use crate::certificates;
 
@@ -48,6 +49,7 @@ const CERTIFICATE_LIFE: Duration = Duration::from_hours(24 * 365);
 pub(super) struct Prepared {
     pub(super) layout: Layout,
     pub(super) brokers: u16,
+    pub(super) waiting: Waiting,
     /// Held as long as the supervisor runs.
     pub(super) _lock: File,
 }
@@ -68,16 +70,26 @@ pub(super) fn prepare(layout: Layout, brokers: Option<u16>) -> anyhow::Result<Pr
     let brokers = settle(&layout, brokers)?;
     check_ports(&layout, brokers)?;
     let document = document(&layout, brokers)?;
-    certify(&layout, brokers, Document::parse(&document)?.cluster_id())?;
+    let parsed = Document::parse(&document)?;
+    certify(&layout, brokers, parsed.cluster_id())?;
+    let mut waiting = Waiting {
+        cluster: parsed.cluster_id(),
+        named: parsed.voters().iter().map(|voter| voter.broker).collect(),
+        disks: Vec::new(),
+    };
     for broker in 0..brokers {
         make_dir(&layout.broker_dir(broker))?;
-        format(&layout, broker, &document)?;
+        let disk = format(&layout, broker, &document)?;
+        if !waiting.named.contains(&disk.broker) {
+            waiting.disks.push(disk);
+        }
         let config = config(&layout, broker, brokers).to_toml();
         replace(&layout.config_file(broker), &config)?;
     }
     Ok(Prepared {
         layout,
         brokers,
+        waiting,
         _lock: lock,
     })
 }
@@ -240,26 +252,31 @@ fn voters(brokers: u16) -> u16 {
     }
 }
 
-/// Formats a disk that is not there yet. It appears whole or not at all.
-fn format(layout: &Layout, broker: u16, document: &str) -> anyhow::Result<()> {
+/// Formats a disk that is not there yet; says which it is. It appears whole or not at all.
+fn format(layout: &Layout, broker: u16, document: &str) -> anyhow::Result<ReplicaId> {
     let data_dir = layout.data_dir(broker);
-    if data_dir.try_exists()? {
-        return Ok(());
-    }
-    let unfinished = layout.broker_dir(broker).join("data.new");
-    if unfinished.try_exists()? {
-        fs::remove_dir_all(&unfinished)?;
-    }
     let wanted = serve::Wanted {
         broker: BrokerId(i32::from(broker)),
         document: Some(document),
         cluster: None,
         recovery: RecoveryGeneration(0),
     };
-    serve::format(&unfinished, &wanted)?;
-    fs::rename(&unfinished, &data_dir)?;
-    File::open(layout.broker_dir(broker))?.sync_all()?;
-    Ok(())
+    let disk = if data_dir.try_exists()? {
+        serve::format_if_needed(&data_dir, &wanted)?
+    } else {
+        let unfinished = layout.broker_dir(broker).join("data.new");
+        if unfinished.try_exists()? {
+            fs::remove_dir_all(&unfinished)?;
+        }
+        let disk = serve::format(&unfinished, &wanted)?;
+        fs::rename(&unfinished, &data_dir)?;
+        File::open(layout.broker_dir(broker))?.sync_all()?;
+        disk
+    };
+    Ok(ReplicaId {
+        broker: disk.broker,
+        incarnation: disk.incarnation,
+    })
 }
 
 /// A broker's configuration.

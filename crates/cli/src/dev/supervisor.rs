@@ -102,8 +102,10 @@ pub(super) async fn run(prepared: Prepared, tasks: Tasks) -> anyhow::Result<Exit
     let mut hangup = signal(SignalKind::hangup())?;
     let mut commands = control::listen(&prepared.layout.socket(), &tasks)?;
     let (sender, mut events) = mpsc::channel(EVENTS);
-    let mut supervisor = Supervisor::new(&prepared, tasks, sender);
+    let admitting = prepared.waiting.clone().admit(prepared.layout.clone());
+    let mut supervisor = Supervisor::new(&prepared, tasks.clone(), sender);
     supervisor.start_all().await?;
+    tasks.spawn("admissions", Class::Job, admitting);
     let mut impatience = tokio::time::interval(IMPATIENCE);
     impatience.reset();
     // None of these branches loses anything when another one is taken.
