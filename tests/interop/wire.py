@@ -1,8 +1,10 @@
 """As much of Kafka's protocol as the tests speak by hand, over plain sockets."""
 
 import contextlib
+import os
 import socket
 import struct
+import time
 
 PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS, CREATE_TOPICS = 0, 1, 2, 3, 18, 19
 
@@ -23,7 +25,16 @@ def framed(payload):
 
 def connect(address, timeout=20):
     host, port = address.rsplit(":", 1)
-    connection = socket.create_connection((host, int(port)), timeout=timeout)
+    # Where brokers are killed all the time, one that is down is back soon.
+    patience = time.monotonic() + (30 if os.environ.get("INTEROP_TORTURE") else 0)
+    while True:
+        try:
+            connection = socket.create_connection((host, int(port)), timeout=timeout)
+            break
+        except ConnectionRefusedError:
+            if time.monotonic() > patience:
+                raise
+            time.sleep(0.2)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 

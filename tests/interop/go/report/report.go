@@ -2,7 +2,9 @@
 package report
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 )
@@ -17,6 +19,43 @@ func Case(name string, check func() error) bool {
 	}
 	fmt.Printf("pass %s (%.1f s)\n", name, time.Since(start).Seconds())
 	return true
+}
+
+// What a client says when it meets a broker that is down, or that ends in the midst of an answer.
+var away = []string{"connection refused", "connection reset", "broken pipe", "EOF", "out of available brokers"}
+
+// Asked asks once, as a person who administers does; and again, while brokers are killed all the time, whenever
+// one was not there. What was done already is done then.
+func Asked(check func() error, done ...error) error {
+	end := time.Now().Add(time.Minute)
+	for tries := 0; ; tries++ {
+		err := check()
+		if err == nil {
+			return nil
+		}
+		for _, code := range done {
+			if tries > 0 && errors.Is(err, code) {
+				return nil
+			}
+		}
+		if !Away(err) || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
+// Away tells whether brokers are killed all the time and one was not there; then it waits for a moment.
+func Away(err error) bool {
+	if os.Getenv("INTEROP_TORTURE") == "" {
+		return false
+	}
+	for _, said := range away {
+		if strings.Contains(err.Error(), said) {
+			time.Sleep(200 * time.Millisecond)
+			return true
+		}
+	}
+	return false
 }
 
 // Records is what a group reads: every record once, in the order of its partition.

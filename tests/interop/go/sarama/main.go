@@ -39,6 +39,10 @@ func config() *sarama.Config {
 }
 
 func (c *cases) create(topic string) error {
+	return report.Asked(func() error { return c.createOnce(topic) }, sarama.ErrTopicAlreadyExists)
+}
+
+func (c *cases) createOnce(topic string) error {
 	admin, err := sarama.NewClusterAdmin(c.seeds, config())
 	if err != nil {
 		return err
@@ -147,7 +151,7 @@ func (c *cases) reads(topic, group string) error {
 	var wrong error
 	one := &member{mutex: &mutex, records: &records, wrong: &wrong, done: cancel}
 	for ctx.Err() == nil {
-		if err := consumer.Consume(ctx, []string{topic}, one); err != nil {
+		if err := consumer.Consume(ctx, []string{topic}, one); err != nil && !report.Away(err) {
 			return err
 		}
 	}
@@ -164,6 +168,22 @@ func (c *cases) reads(topic, group string) error {
 }
 
 func (c *cases) committed(topic, group string) error {
+	if err := report.Asked(func() error { return c.committedOnce(topic, group) }); err != nil {
+		return err
+	}
+	return report.Asked(func() error { return c.deleteOnce(group) }, sarama.ErrGroupIDNotFound)
+}
+
+func (c *cases) deleteOnce(group string) error {
+	admin, err := sarama.NewClusterAdmin(c.seeds, config())
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	return admin.DeleteConsumerGroup(group)
+}
+
+func (c *cases) committedOnce(topic, group string) error {
 	admin, err := sarama.NewClusterAdmin(c.seeds, config())
 	if err != nil {
 		return err
@@ -180,7 +200,7 @@ func (c *cases) committed(topic, group string) error {
 			return fmt.Errorf("partition %d: %v, not %d", partition, block, end)
 		}
 	}
-	return admin.DeleteConsumerGroup(group)
+	return nil
 }
 
 func main() {
