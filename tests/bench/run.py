@@ -6,7 +6,8 @@ Each pair starts three brokers of Kafka and then of Holdfast, warms them up, run
 ends them; Kafka is then told to sync each message, and what is produced is measured once more. What stands in
 the table are medians over the pairs, and medians of the ratios within a pair: a shared machine is slower in one
 hour than in the next. Figures of every pair are kept as a line of JSON, and `--resume` goes on after those that
-are there; `--scale 0.01` shows within minutes that everything runs. Needs root: caches are dropped, and in the end of each pair the power is cut.
+are there; `--scale 0.01` shows within minutes that everything runs. Needs root: caches are dropped, and in the
+end of each pair the power is cut.
 """
 
 import argparse

@@ -148,8 +148,6 @@ async fn fill(
 ) -> Result<(), ()> {
     let mut out = BytesMut::new();
     for at in peer.dirty.take() {
-        // Growing batch by batch would copy what is there already.
-        out.reserve(FRAME_BYTES.saturating_sub(out.len()));
         append_next(peer, links, link, at, &mut out);
         if out.len() >= FRAME_BYTES / 2 {
             push(frames, std::mem::take(&mut out)).await?;

@@ -38,18 +38,23 @@ func config() *sarama.Config {
 	return config
 }
 
-func (c *cases) create(topic string) error {
-	return report.Asked(func() error { return c.createOnce(topic) }, sarama.ErrTopicAlreadyExists)
+// admin asks as a person who administers does. Asked again, it may be told by these errors that it was done.
+func (c *cases) admin(check func(sarama.ClusterAdmin) error, done ...error) error {
+	return report.Asked(func() error {
+		admin, err := sarama.NewClusterAdmin(c.seeds, config())
+		if err != nil {
+			return err
+		}
+		defer admin.Close()
+		return check(admin)
+	}, done...)
 }
 
-func (c *cases) createOnce(topic string) error {
-	admin, err := sarama.NewClusterAdmin(c.seeds, config())
-	if err != nil {
-		return err
-	}
-	defer admin.Close()
+func (c *cases) create(topic string) error {
 	detail := &sarama.TopicDetail{NumPartitions: report.Partitions, ReplicationFactor: 3}
-	return admin.CreateTopic(topic, detail, false)
+	return c.admin(func(admin sarama.ClusterAdmin) error {
+		return admin.CreateTopic(topic, detail, false)
+	}, sarama.ErrTopicAlreadyExists)
 }
 
 func (c *cases) writes(topic string, codec sarama.CompressionCodec) error {
@@ -168,39 +173,26 @@ func (c *cases) reads(topic, group string) error {
 }
 
 func (c *cases) committed(topic, group string) error {
-	if err := report.Asked(func() error { return c.committedOnce(topic, group) }); err != nil {
-		return err
-	}
-	return report.Asked(func() error { return c.deleteOnce(group) }, sarama.ErrGroupIDNotFound)
-}
-
-func (c *cases) deleteOnce(group string) error {
-	admin, err := sarama.NewClusterAdmin(c.seeds, config())
-	if err != nil {
-		return err
-	}
-	defer admin.Close()
-	return admin.DeleteConsumerGroup(group)
-}
-
-func (c *cases) committedOnce(topic, group string) error {
-	admin, err := sarama.NewClusterAdmin(c.seeds, config())
-	if err != nil {
-		return err
-	}
-	defer admin.Close()
-	partitions := map[string][]int32{topic: {0, 1, 2}}
-	offsets, err := admin.ListConsumerGroupOffsets(group, partitions)
-	if err != nil {
-		return err
-	}
-	for partition, end := range report.Ends(c.count) {
-		block := offsets.GetBlock(topic, int32(partition))
-		if block == nil || block.Offset != end {
-			return fmt.Errorf("partition %d: %v, not %d", partition, block, end)
+	err := c.admin(func(admin sarama.ClusterAdmin) error {
+		partitions := map[string][]int32{topic: {0, 1, 2}}
+		offsets, err := admin.ListConsumerGroupOffsets(group, partitions)
+		if err != nil {
+			return err
 		}
+		for partition, end := range report.Ends(c.count) {
+			block := offsets.GetBlock(topic, int32(partition))
+			if block == nil || block.Offset != end {
+				return fmt.Errorf("partition %d: %v, not %d", partition, block, end)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	return nil
+	return c.admin(func(admin sarama.ClusterAdmin) error {
+		return admin.DeleteConsumerGroup(group)
+	}, sarama.ErrGroupIDNotFound)
 }
 
 func main() {
