@@ -34,7 +34,7 @@ needs: ## Check for what a build needs, and install or name what is missing
 	@missing=''; \
 	command -v c++ >/dev/null || missing="$$missing g++"; \
 	if [ -z "$$LIBCLANG_PATH" ] && ! ldconfig -p 2>/dev/null | grep -q 'libclang[-.0-9]*\.so' \
-		&& ! ls /usr/lib/llvm-*/lib/libclang*.so* >/dev/null 2>&1; \
+		&& ! ls /usr/lib/llvm-*/lib/libclang.so* /usr/lib/llvm-*/lib/libclang-[0-9]*.so* 2>/dev/null | grep -q .; \
 		then missing="$$missing libclang-dev"; fi; \
 	[ -z "$$missing" ] && exit 0; \
 	if ! command -v apt-get >/dev/null; then \
