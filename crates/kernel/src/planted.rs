@@ -20,6 +20,24 @@ pub enum Planted {
     PendingIsrCounted,
     /// A waiter is completed by its offset alone, whatever the epoch.
     WaiterByOffset,
+    /// A retry is answered as soon as its original is found, before that is synced everywhere.
+    DuplicateAnsweredEarly,
+    /// A follower goes on to acknowledge what it had synced before its log was cut.
+    SyncedOutlivesTruncation,
+    /// A follower takes appends of any conversation and epoch, as long as they go on where its log ends.
+    AppendOfAnyConversation,
+    /// A follower joins the ISR by what it has written, before it is synced.
+    JoinUnsynced,
+    /// A leader does not wait for members of the ISR that are fenced or stopping.
+    FencedMembersSkipped,
+    /// An empty disk takes the place of the one before it in ISR and eligible leaders.
+    WipedDiskStaysInIsr,
+    /// Where every member restarted, the first one is elected, however short its log.
+    ReportsIgnored,
+    /// The minimum is lowered, and whoever could lead while it was higher still may.
+    MinimumLoweredAlone,
+    /// What is remembered of a producer goes with the log start.
+    ProducersGoWithTheStart,
     /// Retention goes by the wall clock, however far it jumped ahead.
     TrustWallClock,
     /// A restart permit counts every member of an ISR, also those that are fenced or restarted.
@@ -41,6 +59,15 @@ pub const ALL: &[Planted] = &[
     Planted::JoinBelowEpochStart,
     Planted::PendingIsrCounted,
     Planted::WaiterByOffset,
+    Planted::DuplicateAnsweredEarly,
+    Planted::SyncedOutlivesTruncation,
+    Planted::AppendOfAnyConversation,
+    Planted::JoinUnsynced,
+    Planted::FencedMembersSkipped,
+    Planted::WipedDiskStaysInIsr,
+    Planted::ReportsIgnored,
+    Planted::MinimumLoweredAlone,
+    Planted::ProducersGoWithTheStart,
     Planted::TrustWallClock,
     Planted::PermitCountsFencedMembers,
     Planted::PermitForgottenByNewController,

@@ -150,6 +150,8 @@ pub struct Disk {
     pub image: ClusterImage,
     /// Whether it was set back to an older state: the replica on it lacks what it had synced.
     pub rolled_back: bool,
+    /// It lost batches that were synced. The oracle must know it; the node does not.
+    pub lost_tail: bool,
     /// The controller has refused it as a copy. The faults must know it; the node does not.
     pub found_out: bool,
     logs: BTreeMap<TopicPartition, StoredLog>,
@@ -165,6 +167,7 @@ impl Disk {
             start: StartNumber(0),
             image: ClusterImage::default(),
             rolled_back: false,
+            lost_tail: false,
             found_out: false,
             logs: BTreeMap::new(),
             queued: VecDeque::new(),
@@ -180,6 +183,15 @@ impl Disk {
     /// Everything that is synced.
     pub fn logs(&self) -> impl Iterator<Item = (&TopicPartition, &StoredLog)> {
         self.logs.iter()
+    }
+
+    /// The last batches of a log are gone, though they were synced.
+    pub fn lose_tail(&mut self, at: TopicPartition, batches: usize) {
+        if let Some(log) = self.logs.get_mut(&at) {
+            let kept = log.entries.len().saturating_sub(batches);
+            log.entries.truncate(kept);
+            self.lost_tail = true;
+        }
     }
 
     /// Hands an operation to the writer.

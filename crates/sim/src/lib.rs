@@ -39,6 +39,8 @@ pub use profile::{PROFILES, Profile};
 pub use report::Report;
 pub use trace::Mode;
 pub use world::World;
+pub use world::gate::Kind;
+pub use world::script::{CLIENTS, CONTROLLER, Script};
 
 /// Virtual time since the start of a run, microseconds.
 pub type Time = u64;

@@ -262,7 +262,9 @@ fn holders(image: &ClusterImage, at: TopicPartition, nodes: &[Node]) -> Vec<usiz
         .filter_map(|member| {
             let node = usize::try_from(member.replica.broker.0).ok()?;
             let disk = &nodes.get(node)?.disk;
-            let same = disk.incarnation == member.replica.incarnation && !disk.rolled_back;
+            let same = disk.incarnation == member.replica.incarnation
+                && !disk.rolled_back
+                && !disk.lost_tail;
             same.then_some(node)
         })
         .collect()

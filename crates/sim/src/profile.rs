@@ -421,6 +421,40 @@ impl Profile {
 }
 
 impl Settings {
+    /// A run in which nothing goes wrong by itself: tests say what does ([`Script`](crate::Script)).
+    pub fn scripted(planted: Planted) -> Self {
+        Self {
+            planted,
+            brokers: 3,
+            topics: 1,
+            min_isr: 2,
+            loss: 0,
+            duplicate: 0,
+            reorder: 0,
+            delay_us: (500, 1_000),
+            late_us: (MS, 2 * MS),
+            sync_us: (2 * MS, 2 * MS),
+            slow_sync: 0,
+            slow_sync_us: (MS, MS),
+            commit_us: (3 * MS, 5 * MS),
+            session_us: 500 * MS,
+            lag_us: 600 * MS,
+            election_wait_us: 1_000 * MS,
+            produce_us: (8 * MS, 12 * MS),
+            append_batches: 4,
+            noise: false,
+            faulty_us: Time::MAX / 2,
+            fault_interval_us: (MS, MS),
+            fault_length_us: (MS, MS),
+            weights: Vec::new(),
+            rolls: Rolls::Never,
+            topic_config: TopicConfig {
+                retention_ms: -1,
+                ..TopicConfig::default()
+            },
+        }
+    }
+
     /// Where logs are cut into segments.
     pub fn segment_limits(&self) -> SegmentLimits {
         SegmentLimits {

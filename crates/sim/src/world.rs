@@ -2,9 +2,11 @@
 
 mod clients;
 mod faults;
+pub mod gate;
 mod healing;
 mod office;
 mod rolls;
+pub mod script;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -28,9 +30,13 @@ use crate::rng::Rng;
 use crate::roller::Roller;
 use crate::schedule::Schedule;
 use crate::trace::{Mode, Trace};
+use gate::Gate;
 
 /// Time that everything has to come up before the first fault, microseconds.
 const QUIET: Time = 700_000;
+
+/// How often a sync that is held back is looked at again, microseconds.
+const HELD: Time = 1_000;
 
 /// A whole cluster.
 #[derive(Debug)]
@@ -47,6 +53,7 @@ pub struct World {
     topics_made: u128,
     snapshots: BTreeMap<usize, Disk>,
     roller: Roller,
+    gate: Gate,
     oracle: Oracle,
     trace: Trace,
     effects: Vec<Effect>,
@@ -64,6 +71,15 @@ impl World {
     pub fn new(profile: &Profile, seed: u64, planted: Planted, mode: Mode) -> Self {
         let mut rng = Rng::new(seed);
         let settings = profile.draw(planted, &mut rng);
+        Self::with(
+            settings,
+            rng,
+            mode,
+            &format!("seed {seed} profile {}", profile.name),
+        )
+    }
+
+    fn with(settings: Settings, mut rng: Rng, mode: Mode, name: &str) -> Self {
         let nodes: Vec<Node> = (0..settings.brokers)
             .map(|index| Node::new(index, Incarnation(rng.next_u64() | 1)))
             .collect();
@@ -82,6 +98,7 @@ impl World {
             topics_made: 0,
             snapshots: BTreeMap::new(),
             roller: Roller::default(),
+            gate: Gate::default(),
             oracle: Oracle::default(),
             trace: Trace::new(mode),
             effects: Vec::new(),
@@ -93,14 +110,13 @@ impl World {
             stranded: 0,
             settings,
         };
-        world.begin(seed, profile.name);
+        world.begin(name);
         world
     }
 
-    fn begin(&mut self, seed: u64, profile: &str) {
+    fn begin(&mut self, name: &str) {
         let settings = self.settings.clone();
-        self.trace
-            .log(0, || format!("seed {seed} profile {profile} {settings:?}"));
+        self.trace.log(0, || format!("{name} {settings:?}"));
         self.oracle.begin(&self.quorum.image);
         self.quorum.elect(0);
         for _ in 0..self.settings.topics {
@@ -111,7 +127,9 @@ impl World {
         }
         self.schedule.add(1, Event::Control);
         self.schedule.add(QUIET / 2, Event::Read);
-        self.schedule.add(QUIET, Event::Fault);
+        if !self.settings.weights.is_empty() {
+            self.schedule.add(QUIET, Event::Fault);
+        }
         if self.settings.rolls != Rolls::Never {
             self.schedule.add(QUIET, Event::Roll);
         }
@@ -119,7 +137,12 @@ impl World {
 
     /// Runs to the end: a broken promise, or a healed cluster that has shown progress.
     pub fn run(&mut self) {
-        while self.oracle.violation().is_none() {
+        self.run_until(|_| false);
+    }
+
+    /// Runs until a test wants to do something, or to the end.
+    fn run_until(&mut self, over: impl Fn(&Self) -> bool) {
+        while self.oracle.violation().is_none() && !over(self) {
             let Some((at, event)) = self.schedule.take() else {
                 break;
             };
@@ -155,7 +178,10 @@ impl World {
         match event {
             Event::Deliver { from, to, message } => self.deliver(from, to, message),
             Event::Synced { node, process } => {
-                if self.ready(node, process, Event::Synced { node, process }) {
+                let event = Event::Synced { node, process };
+                if self.gate.syncs.contains(&node) {
+                    self.schedule.add(self.now + HELD, event);
+                } else if self.ready(node, process, event) {
                     self.on_node(node, Node::on_synced);
                 }
             }
@@ -191,6 +217,10 @@ impl World {
     }
 
     fn deliver(&mut self, from: Endpoint, to: Endpoint, message: Message) {
+        if self.gate.holds(from, to, &message) {
+            self.gate.waiting.push((from, to, message));
+            return;
+        }
         match to.cmp(&self.nodes.len()) {
             Ordering::Less => {
                 let paused_until = self.nodes[to].paused_until;

@@ -200,6 +200,74 @@ fn a_waiter_that_outlives_a_change_of_leader_is_caught() {
 }
 
 #[test]
+fn a_retry_that_is_answered_before_its_original_is_safe_is_caught() {
+    is_caught(
+        Planted::DuplicateAnsweredEarly,
+        "crashes",
+        &["INV-ACK-BELOW-HW"],
+    );
+}
+
+#[test]
+fn a_synced_end_that_outlives_a_truncation_is_caught() {
+    is_caught(
+        Planted::SyncedOutlivesTruncation,
+        "lagging",
+        &["INV-ACKED-DURABLE"],
+    );
+}
+
+#[test]
+fn an_append_that_is_taken_from_any_conversation_is_caught() {
+    is_caught(
+        Planted::AppendOfAnyConversation,
+        "network",
+        &["INV-KNOWN-HW-KEPT", "INV-ACKED-DURABLE"],
+    );
+}
+
+#[test]
+fn a_join_by_what_is_not_synced_is_caught() {
+    is_caught(Planted::JoinUnsynced, "network", &["INV-JOIN-CAUGHT-UP"]);
+}
+
+#[test]
+fn a_leader_that_does_not_wait_for_fenced_members_is_caught() {
+    is_caught(
+        Planted::FencedMembersSkipped,
+        "crashes",
+        &["INV-ACKED-DURABLE"],
+    );
+}
+
+#[test]
+fn a_wiped_disk_that_stays_in_the_isr_is_caught() {
+    is_caught(
+        Planted::WipedDiskStaysInIsr,
+        "disks",
+        &["INV-JOIN-CAUGHT-UP"],
+    );
+}
+
+#[test]
+fn a_lower_minimum_that_leaves_eligible_leaders_is_caught() {
+    is_caught(
+        Planted::MinimumLoweredAlone,
+        "administration",
+        &["INV-ACKED-DURABLE"],
+    );
+}
+
+#[test]
+fn a_producer_that_is_forgotten_with_the_log_start_is_caught() {
+    is_caught(
+        Planted::ProducersGoWithTheStart,
+        "mixed",
+        &["INV-PRODUCER-ORDER"],
+    );
+}
+
+#[test]
 fn a_leader_that_believes_a_clock_that_jumped_is_caught() {
     is_caught(
         Planted::TrustWallClock,

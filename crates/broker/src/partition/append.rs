@@ -92,7 +92,9 @@ impl Partition {
             return AppendAnswer::Now(Produced::refused(ErrorCode::NotLeaderOrFollower));
         }
         let log_start = leader.log().log_start();
-        let (base_offset, last_offset) = match leader.check(&info) {
+        let found = leader.check(&info);
+        let repeated = matches!(found, SequenceCheck::Duplicate { .. });
+        let (base_offset, last_offset) = match found {
             SequenceCheck::Refused(code) => return AppendAnswer::Now(Produced::refused(code)),
             SequenceCheck::Duplicate {
                 base_offset,
@@ -132,24 +134,28 @@ impl Partition {
             append_time_ms,
             log_start,
         };
-        Self::answer_later(&mut state, acks, epoch, last_offset.next(), outcome, waiter)
+        let end = last_offset.next();
+        Self::answer_later(&mut state, acks, epoch, (end, repeated), outcome, waiter)
     }
 
     fn answer_later(
         state: &mut super::State,
         acks: Acks,
         epoch: LeaderEpoch,
-        end: Offset,
+        (end, repeated): (Offset, bool),
         outcome: Produced,
         waiter: impl FnOnce(Produced) -> ProduceWaiter,
     ) -> AppendAnswer {
-        let reached = match acks {
-            Acks::None => return AppendAnswer::Now(outcome),
-            Acks::Leader => state.role.log().synced_end(),
-            Acks::All => state.role.high_watermark(),
+        let safe = match acks {
+            Acks::None => true,
+            Acks::Leader => state.role.log().synced_end() >= end,
+            Acks::All => state
+                .role
+                .leader()
+                .is_some_and(|leader| leader.is_safe(end, repeated)),
         };
-        // A retry of a batch that is safe already.
-        if reached >= end {
+        // A retry of a batch that is safe already, or nobody who waits.
+        if safe {
             return AppendAnswer::Now(outcome);
         }
         let waiters = match acks {

@@ -64,7 +64,7 @@ impl Controller {
                     );
                 }
             } else {
-                self.retire(draft, old);
+                self.retire(draft, old, replica);
             }
         }
         let epoch = draft.image().next_broker_epoch;
@@ -245,7 +245,7 @@ impl Controller {
 
     /// A disk was replaced: it leaves every ISR and eligible list in the same commit that registers
     /// its successor. A partition that loses its last holder waits for an operator.
-    fn retire(&mut self, draft: &mut Draft, old: &BrokerRecord) {
+    fn retire(&mut self, draft: &mut Draft, old: &BrokerRecord, by: ReplicaId) {
         draft.put(Change::Retire {
             replica: old.replica(),
             start: old.start,
@@ -253,6 +253,12 @@ impl Controller {
         for (at, record) in Self::held_by(draft, old.id) {
             let gone = |member: &IsrMember| member.replica == old.replica();
             let mut next = record.clone();
+            if self.options.planted == Planted::WipedDiskStaysInIsr {
+                let members = next.isr.iter_mut().chain(&mut next.elr);
+                members
+                    .filter(|member| gone(member))
+                    .for_each(|member| member.replica = by);
+            }
             next.isr.retain(|member| !gone(member));
             next.elr.retain(|member| !gone(member));
             if record.leader == Some(old.id) {

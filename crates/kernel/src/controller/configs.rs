@@ -11,6 +11,7 @@ use super::topics::effective_min_isr;
 use super::{Controller, Draft, Failure, Outcome};
 use crate::config::{self, ConfigKind, TOPIC_KEYS, TopicKey};
 use crate::image::Change;
+use crate::planted::Planted;
 
 impl Controller {
     pub(super) fn alter_configs(
@@ -152,8 +153,10 @@ impl Controller {
                 if min_isr != record.min_isr {
                     let mut next = record.clone();
                     next.min_isr = min_isr;
-                    let isr = std::mem::take(&mut next.isr);
-                    set_isr(&mut next, isr);
+                    if self.options.planted != Planted::MinimumLoweredAlone {
+                        let isr = std::mem::take(&mut next.isr);
+                        set_isr(&mut next, isr);
+                    }
                     changed.push((at, next));
                 }
             }

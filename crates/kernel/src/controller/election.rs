@@ -5,6 +5,7 @@ use holdfast_model::{BrokerId, LeaderEpoch, Monotonic, Offset, TopicPartition, i
 use super::Controller;
 use super::draft::Draft;
 use crate::image::{BrokerRecord, ClusterImage, IsrMember, PartitionRecord};
+use crate::planted::Planted;
 
 /// Why a partition's leadership does not move to its preferred replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,6 +190,7 @@ impl Controller {
         let reach = |member: &IsrMember| {
             self.reports
                 .get(&member.replica.broker)
+                .filter(|_| self.options.planted != Planted::ReportsIgnored)
                 .and_then(|report| report.logs.get(&at))
                 .map_or((LeaderEpoch::UNKNOWN, Offset::ZERO), |log| *log)
         };

@@ -21,6 +21,8 @@ pub struct Follower {
     /// The log is being cut on disk. It outlives the conversation that asked for it: whoever comes
     /// next, leader or this replica's own leadership, waits until the log is read back.
     cutting: bool,
+    /// The furthest end that was ever synced here; only for a planted bug.
+    furthest_synced: Offset,
     planted: Planted,
 }
 
@@ -77,6 +79,7 @@ impl Follower {
             session: None,
             newest: None,
             cutting: false,
+            furthest_synced: Offset::ZERO,
             planted,
         }
     }
@@ -222,7 +225,16 @@ impl Follower {
         batches: &[BatchInfo],
         limits: SegmentLimits,
     ) -> Result<(), RefusedReason> {
-        self.check_session(header.session, header.leader_epoch, SessionState::Streaming)?;
+        let known =
+            self.check_session(header.session, header.leader_epoch, SessionState::Streaming);
+        let any = self.planted == Planted::AppendOfAnyConversation && self.session.is_some();
+        known.or_else(|refused| {
+            if any && !self.cutting {
+                Ok(())
+            } else {
+                Err(refused)
+            }
+        })?;
         if batches.is_empty() {
             if header.previous_end == self.log.log_end() {
                 self.take_high_watermark(header.high_watermark);
@@ -256,6 +268,7 @@ impl Follower {
     pub fn on_synced(&mut self, end: Offset) -> Option<Acked> {
         // A sync that was asked for before a truncation may report an end that is gone.
         self.log.synced(end.min(self.log.log_end()));
+        self.furthest_synced = self.furthest_synced.max(self.log.synced_end());
         self.acked()
     }
 
@@ -264,10 +277,10 @@ impl Follower {
         let session = self
             .session
             .filter(|open| open.state == SessionState::Streaming)?;
-        let synced_end = if self.planted == Planted::AckBeforeSync {
-            self.log.log_end()
-        } else {
-            self.log.synced_end()
+        let synced_end = match self.planted {
+            Planted::AckBeforeSync => self.log.log_end(),
+            Planted::SyncedOutlivesTruncation => self.furthest_synced.min(self.log.log_end()),
+            _ => self.log.synced_end(),
         };
         Some(Acked {
             session: session.id,

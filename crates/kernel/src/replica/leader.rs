@@ -145,7 +145,23 @@ impl Leader {
 
     /// Checks a client's batch against its producer's history.
     pub fn check(&self, info: &BatchInfo) -> SequenceCheck {
-        self.log.producers().check(info)
+        let found = self.log.producers().check(info);
+        match found {
+            SequenceCheck::Duplicate { last_offset, .. }
+                if self.options.planted == Planted::ProducersGoWithTheStart
+                    && last_offset < self.log.log_start() =>
+            {
+                SequenceCheck::Next
+            }
+            _ => found,
+        }
+    }
+
+    /// Whether a batch that ends before `end` is safe, so that an `acks=all` producer is answered now. One
+    /// that was found instead of appended, because it came a second time, is safe no sooner than the first.
+    pub fn is_safe(&self, end: Offset, repeated: bool) -> bool {
+        let early = repeated && self.options.planted == Planted::DuplicateAnsweredEarly;
+        self.high_watermark >= end || early
     }
 
     /// Gives a batch its offsets and epoch and takes it in. The caller must write and replicate
@@ -376,10 +392,16 @@ impl Leader {
         if !self.has_min_isr() {
             return false;
         }
+        let skipped = |member: &ReplicaId| {
+            let view = self.isr.replica(member.broker);
+            self.options.planted == Planted::FencedMembersSkipped
+                && view.is_some_and(|view| !view.countable)
+        };
         let mut ends: Vec<Offset> = self
             .isr
             .maximal()
             .iter()
+            .filter(|member| !skipped(member))
             .map(|member| self.synced_of(*member))
             .collect();
         ends.sort_unstable();

@@ -56,7 +56,9 @@ impl Replica {
             refused.answer(ErrorCode::NotEnoughReplicas, local, ctx);
             return;
         }
-        let (base, last) = match leader.check(&produce.info) {
+        let found = leader.check(&produce.info);
+        let repeated = matches!(found, SequenceCheck::Duplicate { .. });
+        let (base, last) = match found {
             SequenceCheck::Refused(code) => {
                 refused.answer(code, local, ctx);
                 return;
@@ -77,7 +79,7 @@ impl Replica {
         };
         if produce.acks_all {
             let waiter = waiter(base);
-            if leader.high_watermark() > last {
+            if leader.is_safe(last.next(), repeated) {
                 self.acknowledge(waiter, local, ctx);
             } else {
                 let epoch = leader.epoch();

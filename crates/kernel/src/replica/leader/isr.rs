@@ -195,7 +195,12 @@ impl Leader {
             } else {
                 self.high_watermark.max(self.epoch_start)
             };
-            progress.synced_end >= floor
+            let reached = if self.options.planted == Planted::JoinUnsynced {
+                progress.log_end
+            } else {
+                progress.synced_end
+            };
+            reached >= floor
         })
     }
 }

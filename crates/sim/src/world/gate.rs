@@ -1,0 +1,56 @@
+//! What a scripted run holds back: messages, and the end of syncs.
+
+use std::collections::BTreeSet;
+
+use crate::event::Endpoint;
+use crate::message::Message;
+
+/// A kind of message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Batches for a follower, or a high watermark alone.
+    Append,
+    /// How far a follower has come.
+    Acked,
+    /// A request to the controller.
+    Ask,
+    /// Committed changes on their way to a broker.
+    Image,
+    /// What became of a client's batch.
+    Produced,
+}
+
+impl Kind {
+    fn is_of(self, message: &Message) -> bool {
+        match self {
+            Self::Append => matches!(message, Message::Append(..)),
+            Self::Acked => matches!(message, Message::Acked(..)),
+            Self::Ask => matches!(message, Message::Ask(..)),
+            Self::Image => matches!(message, Message::Image(..)),
+            Self::Produced => matches!(message, Message::Produced { .. }),
+        }
+    }
+}
+
+/// Whatever is held back at the moment.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    closed: Vec<(Endpoint, Endpoint, Kind)>,
+    pub(super) waiting: Vec<(Endpoint, Endpoint, Message)>,
+    pub(super) syncs: BTreeSet<usize>,
+}
+
+impl Gate {
+    /// Holds back a kind of message on a link.
+    pub(super) fn close(&mut self, from: Endpoint, to: Endpoint, kind: Kind) {
+        self.closed.push((from, to, kind));
+    }
+
+    /// Whether a message is held back.
+    pub(super) fn holds(&self, from: Endpoint, to: Endpoint, message: &Message) -> bool {
+        let closed = |(source, target, kind): &(Endpoint, Endpoint, Kind)| {
+            *source == from && *target == to && kind.is_of(message)
+        };
+        self.closed.iter().any(closed)
+    }
+}
