@@ -17,7 +17,7 @@ FAULT ?= kill
 CARGO_WITH = lib="$$(.ci/rocksdb)" && ROCKSDB_LIB_DIR="$$lib" ROCKSDB_STATIC=1
 
 .DEFAULT_GOAL := help
-.PHONY: help needs build dev test test-versions sim bench bench-failover bench-groups bench-produce bench-start
+.PHONY: help needs build dev test test-versions sim model bench bench-failover bench-groups bench-produce bench-start
 .PHONY: fmt lint torture
 .PHONY: kube-test kube-up kube-image kube-down kube-status kube-node-kill kube-node-start
 
@@ -75,6 +75,12 @@ sim: ## Simulate the cluster and the operator with faults; SEEDS=N runs N of eac
 	$(CARGO_WITH) cargo run --release --locked --package holdfast-operator-sim \
 		--bin holdfast-operator-sim -- $(SEEDS)
 
+# What a model is checked within: three leaderships, four batches, a power cut, a change of the ISR.
+WITHIN ?= --epochs 3 --batches 4 --crashes 1 --changes 1
+
+model: ## Visit every state of the replication protocol; WITHIN='--wipes 1 --crashes 0' for other bounds
+	cargo run --release --locked --package holdfast-spec -- $(WITHIN)
+
 bench-failover: build ## Measure failover under load; TRIALS=N, FAULT=kill, pause or stop
 	tests/setup
 	$(CARGO_WITH) HOLDFAST_BIN=$(HOLDFAST) cargo run --release --locked --package holdfast-tests --bin failover \
@@ -83,11 +89,13 @@ bench-failover: build ## Measure failover under load; TRIALS=N, FAULT=kill, paus
 # A table is of five pairs.
 PAIRS ?= 5
 SCALE ?= 1
+# What is published lies beside its page, pair by pair; a try lies in the cache.
+RESULTS = $(if $(filter 1,$(SCALE)),docs/benchmarks.jsonl,$(CACHE)/holdfast/bench-$(SCALE).jsonl)
 
 bench: build ## Measure beside Kafka, PAIRS=5 times, and write docs/benchmarks.md (root; SCALE=0.01 for a try, RESUME=1 goes on)
 	tests/interop/setup
 	$(CACHE)/holdfast/venv/bin/python tests/bench/run.py $(HOLDFAST) $(CACHE)/holdfast/kafka/lib $(CACHE)/holdfast/bench \
-		--pairs $(PAIRS) --scale $(SCALE) --results $(CACHE)/holdfast/bench-$(SCALE).jsonl $(if $(RESUME),--resume) \
+		--pairs $(PAIRS) --scale $(SCALE) --results $(RESULTS) $(if $(RESUME),--resume) \
 		$(if $(filter 1,$(SCALE)),--page docs/benchmarks.md)
 
 bench-produce: build ## Measure CPU by produced GiB, and what an acknowledgement takes

@@ -37,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("sim", &["kernel", "model"]),
+    ("spec", &[]),
     (
         "operator-sim",
         &[
