@@ -24,7 +24,7 @@ from clusters import HoldfastCluster, KafkaCluster
 from workloads import Clients, Workloads
 
 # How much of each load Kafka is given when it syncs each message: it takes that much longer.
-SYNCED_PART = 0.1
+SYNCED_PART = 0.05
 
 KAFKA, SYNCED, HOLDFAST = KINDS = ["Kafka", "Kafka, synced", "Holdfast"]
 
@@ -85,7 +85,7 @@ def common(work, cluster, rate):
 
 
 def measure(arguments):
-    work = Workloads(Clients(arguments.jars, arguments.holdfast), arguments.scale)
+    work = Workloads(Clients(arguments.jars), arguments.scale)
     results = pathlib.Path(arguments.results)
     if not arguments.resume:
         results.unlink(missing_ok=True)

@@ -17,6 +17,7 @@ GIB = 1 << 30
 LOADS = {"1 KiB": (1_000_000, 1024), "100 B": (3_000_000, 100), "64 KiB": (16_000, 65536)}
 TINY = 50_000
 WARM_UP = 3_000_000
+CATCH_UP = 1_000_000
 
 # Of clients that may come before the brokers do.
 PATIENT = {"reconnect.backoff.max.ms": 200, "error_cb": lambda _: None, "log_level": 0}
@@ -25,10 +26,10 @@ ROUND_ROBIN = "org.apache.kafka.clients.producer.RoundRobinPartitioner"
 
 
 class Clients:
-    """Kafka's own programs that measure; and ours, where a record's time must count from when it was due."""
+    """Kafka's own programs that measure; and one on Kafka's clients, where a record's time must count from when it was
+    due."""
 
-    def __init__(self, jars, holdfast):
-        self.holdfast = holdfast
+    def __init__(self, jars):
         self.java = ["java", "-Xmx512m", "-cp", f"{jars}/*"]
 
     def run(self, tool, *args, timeout=3600):
@@ -69,20 +70,12 @@ class Clients:
 
     def open_load(self, cluster, topic, rate, seconds, size):
         """Percentiles of the time from when a record was due until it was read, whatever stalls."""
-        command = [self.holdfast, "--output", "json", "bench", topic, "--bootstrap", cluster.bootstrap]
-        command += ["--rate", rate, "--duration", seconds, "--warm-up", 5, "--size", size]
-        ended = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=seconds + 120)
+        source = pathlib.Path(__file__).with_name("EndToEnd.java")
+        words = [*self.java, source, cluster.bootstrap, topic, rate, 5, seconds, size]
+        ended = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=seconds + 180)
         if ended.returncode != 0:
-            raise RuntimeError(f"bench: {ended.stdout[-2000:]}{ended.stderr[-2000:]}")
-        found = json.loads(ended.stdout)
-        times = found["read_after"]
-        return {
-            "rate": rate,
-            "records_per_s": found["records_per_second"],
-            "p50_ms": times["p50"],
-            "p99_ms": times["p99"],
-            "max_ms": times["max"],
-        }
+            raise RuntimeError(f"EndToEnd: {ended.stdout[-2000:]}{ended.stderr[-2000:]}")
+        return {"rate": rate, **json.loads(ended.stdout)}
 
 
 def create(cluster, topic, partitions):
@@ -148,7 +141,7 @@ class Workloads:
     def started(self, cluster):
         """What a cluster that was just started takes; and its memory after a while in which nobody asks."""
         figures = {"start": {"first_ack_s": first_acknowledgement(cluster)}}
-        time.sleep(max(1, 20 * self.scale))
+        time.sleep(max(1, 10 * self.scale))
         figures["idle"] = {"memory_mib": cluster.memory_mib()}
         return figures
 
@@ -177,7 +170,7 @@ class Workloads:
     def end_to_end(self, cluster, rate):
         """Until a record is read, at a rate that both kinds of brokers can keep up with."""
         create(cluster, "paced", 100)
-        found = self.clients.open_load(cluster, "paced", rate, max(10, int(60 * self.scale)), 1024)
+        found = self.clients.open_load(cluster, "paced", rate, max(10, int(30 * self.scale)), 1024)
         # In a short try Kafka is cold.
         if self.scale >= 1 and found["records_per_s"] < 0.9 * rate:
             raise RuntimeError(f"{rate} records a second were not kept up: {found}")
@@ -187,7 +180,7 @@ class Workloads:
         """A consumer reads from the beginning what is in nobody's memory."""
         subprocess.run(["sync"], check=True)
         pathlib.Path("/proc/sys/vm/drop_caches").write_text("3")
-        records = self.count(WARM_UP)
+        records = self.count(CATCH_UP)
         return measured(cluster, records, 1024, lambda: self.clients.consume(cluster, "load", records))
 
     def leader_killed(self, cluster):

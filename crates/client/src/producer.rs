@@ -116,10 +116,16 @@ pub struct Outcome {
 /// A record on its way: resolves when the cluster answered for it, or time was over.
 #[derive(Debug)]
 pub struct Delivery {
+    partition: i32,
     receiver: oneshot::Receiver<Result<Outcome, Error>>,
 }
 
 impl Delivery {
+    /// The partition that the record goes to.
+    pub fn partition(&self) -> i32 {
+        self.partition
+    }
+
     /// Waits for the outcome.
     ///
     /// # Errors
@@ -215,7 +221,10 @@ impl Producer {
             .send(Command::Send(Box::new(queued)))
             .await
             .map_err(|_closed| Error::ProducerClosed)?;
-        Ok(Delivery { receiver })
+        Ok(Delivery {
+            partition,
+            receiver,
+        })
     }
 
     /// Waits until everything given before is resolved, without waiting for fuller batches.

@@ -44,7 +44,11 @@ fn record(partition: i32, size: usize) -> (Queued, Delivery) {
         answer,
         _memory: memory,
     };
-    (queued, Delivery { receiver })
+    let delivery = Delivery {
+        partition,
+        receiver,
+    };
+    (queued, delivery)
 }
 
 fn push(accumulator: &mut Accumulator, partition: i32, size: usize, at: u64) {

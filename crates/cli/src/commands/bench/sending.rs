@@ -62,7 +62,8 @@ impl Lanes {
     }
 }
 
-/// Sends every record of a load, each when it is due, the partitions in turn.
+/// Sends every record of a load, each when it is due, to the partition that a client takes for records
+/// without a key: one after the other, each until a batch is full.
 pub(super) async fn send(
     load: &Load<'_>,
     producer: &Producer,
@@ -76,16 +77,16 @@ pub(super) async fn send(
         if !early.is_zero() {
             tokio::time::sleep(early).await;
         }
-        let partition = (number % lanes.lanes.len() as u64) as usize;
         let record = ProduceRecord {
             topic: load.topic.to_owned(),
-            partition: Some(i32::try_from(partition)?),
             value: Some(payload.value(number, due)),
             ..ProduceRecord::default()
         };
         let delivery = producer.send(record).await?;
         counts.sent(due);
-        if lanes.lanes[partition].send((delivery, due)).await.is_err() {
+        // A topic may have grown since its partitions were counted.
+        let lane = usize::try_from(delivery.partition())? % lanes.lanes.len();
+        if lanes.lanes[lane].send((delivery, due)).await.is_err() {
             return Err(Error::ProducerClosed.into());
         }
     }
