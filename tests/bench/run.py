@@ -124,7 +124,7 @@ def median_of(values):
 
 def ratio_of(ours, theirs):
     pairs = [a / b for a, b in zip(ours, theirs) if b]
-    return f"{statistics.median(pairs):.2f}" if pairs else ""
+    return f"{statistics.median(pairs):.3g}" if pairs else ""
 
 
 def proof(pairs):
