@@ -233,7 +233,7 @@ impl Controller {
                 broker,
                 broker_epoch,
                 proposals,
-            } => Self::alter_isr(draft, *broker, *broker_epoch, proposals),
+            } => self.alter_isr(draft, *broker, *broker_epoch, proposals),
             Command::Shutdown {
                 broker,
                 broker_epoch,

@@ -26,6 +26,12 @@ pub enum Planted {
     SyncedOutlivesTruncation,
     /// A follower takes appends of any conversation and epoch, as long as they go on where its log ends.
     AppendOfAnyConversation,
+    /// A leader counts acknowledgements of any process and disk of a broker.
+    AckOfAnyConversation,
+    /// The controller takes a broker into the ISR as it is registered, whoever of it was meant.
+    JoinOfStaleRegistration,
+    /// A leader forgets a change in flight that was refused, though an earlier copy may be committed.
+    WishSettledByRefusal,
     /// A follower joins the ISR by what it has written, before it is synced.
     JoinUnsynced,
     /// A leader does not wait for members of the ISR that are fenced or stopping.
@@ -62,6 +68,9 @@ pub const ALL: &[Planted] = &[
     Planted::DuplicateAnsweredEarly,
     Planted::SyncedOutlivesTruncation,
     Planted::AppendOfAnyConversation,
+    Planted::AckOfAnyConversation,
+    Planted::JoinOfStaleRegistration,
+    Planted::WishSettledByRefusal,
     Planted::JoinUnsynced,
     Planted::FencedMembersSkipped,
     Planted::WipedDiskStaysInIsr,

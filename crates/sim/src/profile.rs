@@ -442,7 +442,7 @@ impl Settings {
             election_wait_us: 1_000 * MS,
             produce_us: (8 * MS, 12 * MS),
             append_batches: 4,
-            noise: false,
+            noise: true,
             faulty_us: Time::MAX / 2,
             fault_interval_us: (MS, MS),
             fault_length_us: (MS, MS),

@@ -1,14 +1,18 @@
 //! Leaders' wishes for other ISRs.
 
+use std::borrow::Cow;
+
 use holdfast_model::{BrokerEpoch, BrokerId, ErrorCode, TopicPartition};
 
 use super::election::set_isr;
 use super::{Command, Controller, Draft, Failure, Outcome};
 use crate::image::{ClusterImage, IsrMember, PartitionRecord};
+use crate::planted::Planted;
 use crate::replica::IsrProposal;
 
 impl Controller {
     pub(super) fn alter_isr(
+        &self,
         draft: &mut Draft,
         broker: BrokerId,
         broker_epoch: BrokerEpoch,
@@ -27,7 +31,13 @@ impl Controller {
         }
         let mut results = Vec::with_capacity(proposals.len());
         for (at, proposal) in proposals {
-            let code = match next_record(draft.image(), broker, broker_epoch, *at, proposal) {
+            let code = match next_record(
+                draft.image(),
+                broker,
+                broker_epoch,
+                *at,
+                &self.named(draft, proposal),
+            ) {
                 Ok(record) => {
                     draft.put_partition(*at, record);
                     ErrorCode::None
@@ -37,6 +47,21 @@ impl Controller {
             results.push((*at, code));
         }
         Outcome::IsrAltered(results)
+    }
+
+    /// The change that is asked for. Only a planted bug makes another one of it.
+    fn named<'a>(&self, draft: &Draft, proposal: &'a IsrProposal) -> Cow<'a, IsrProposal> {
+        if self.options.planted != Planted::JoinOfStaleRegistration {
+            return Cow::Borrowed(proposal);
+        }
+        let mut proposal = proposal.clone();
+        for member in &mut proposal.isr {
+            if let Some(present) = draft.image().brokers.get(&member.replica.broker) {
+                member.replica = present.replica();
+                member.broker_epoch = present.epoch;
+            }
+        }
+        Cow::Owned(proposal)
     }
 }
 

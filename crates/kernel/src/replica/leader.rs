@@ -274,9 +274,9 @@ impl Leader {
         let Some(progress) = self.followers.get_mut(&acked.replica.broker) else {
             return false;
         };
-        if !progress.is(acked.replica, acked.broker_epoch, acked.session)
-            || !progress.is_streaming()
-        {
+        let current = progress.is(acked.replica, acked.broker_epoch, acked.session)
+            || self.options.planted == Planted::AckOfAnyConversation;
+        if !current || !progress.is_streaming() {
             return false;
         }
         progress.acked(acked);

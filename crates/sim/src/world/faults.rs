@@ -200,7 +200,7 @@ impl World {
             .add(until.min(soon), Event::Repair(Repair::Elect));
     }
 
-    fn resign(&mut self, node: usize) {
+    pub(super) fn resign(&mut self, node: usize) {
         let topics = self.topics.clone();
         self.on_node(node, |node, ctx| {
             let Some(process) = &mut node.process else {

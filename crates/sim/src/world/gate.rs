@@ -46,6 +46,35 @@ impl Gate {
         self.closed.push((from, to, kind));
     }
 
+    /// Holds nothing of a kind back any more that a sender sends. What waits stays where it is.
+    pub(super) fn open(&mut self, from: Endpoint, kind: Kind) {
+        let of_it = |source: Endpoint, closed: Kind| source == from && closed == kind;
+        self.closed
+            .retain(|(source, _, closed)| !of_it(*source, *closed));
+    }
+
+    /// Takes what waits of a kind and a sender.
+    pub(super) fn take(
+        &mut self,
+        from: Endpoint,
+        kind: Kind,
+    ) -> Vec<(Endpoint, Endpoint, Message)> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let (taken, rest) = waiting
+            .into_iter()
+            .partition(|(source, _, message)| *source == from && kind.is_of(message));
+        self.waiting = rest;
+        taken
+    }
+
+    /// How many messages of a kind wait.
+    pub(super) fn count(&self, kind: Kind) -> usize {
+        let waiting = self.waiting.iter();
+        waiting
+            .filter(|(_, _, message)| kind.is_of(message))
+            .count()
+    }
+
     /// Whether a message is held back.
     pub(super) fn holds(&self, from: Endpoint, to: Endpoint, message: &Message) -> bool {
         let closed = |(source, target, kind): &(Endpoint, Endpoint, Kind)| {

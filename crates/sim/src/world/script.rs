@@ -209,6 +209,27 @@ impl Script {
         }
     }
 
+    /// What a sender sends of a kind is not held back any more; what was, still is.
+    pub fn let_pass(&mut self, from: Endpoint, kind: Kind) {
+        self.world.gate.open(from, kind);
+    }
+
+    /// What was held back of a sender and a kind arrives, and more of it is not held back.
+    pub fn release_from(&mut self, from: Endpoint, kind: Kind) {
+        self.world.gate.open(from, kind);
+        for (from, to, message) in self.world.gate.take(from, kind) {
+            let at = self.world.now + 1;
+            self.world
+                .schedule
+                .add(at, Event::Deliver { from, to, message });
+        }
+    }
+
+    /// How many messages of a kind are held back.
+    pub fn held(&self, kind: Kind) -> usize {
+        self.world.gate.count(kind)
+    }
+
     /// Whatever was held back is lost.
     pub fn lose(&mut self) {
         self.world.gate = super::gate::Gate::default();
@@ -222,6 +243,22 @@ impl Script {
     /// A broker's machine loses its power.
     pub fn cut_power(&mut self, node: usize) {
         self.world.on_node(node, |node, ctx| node.crash(true, ctx));
+    }
+
+    /// A broker gives its leaderships away.
+    pub fn resign(&mut self, node: usize) {
+        self.world.resign(node);
+    }
+
+    /// A broker's process stands still.
+    pub fn pause(&mut self, node: usize, for_us: Time) {
+        self.world.nodes[node].paused_until = self.world.now + for_us;
+    }
+
+    /// Whether the controller takes a broker for gone.
+    pub fn is_fenced(&self, node: usize) -> bool {
+        let broker = self.world.quorum.image.brokers.get(&BrokerId(node as i32));
+        broker.is_none_or(|broker| broker.fenced)
     }
 
     /// A broker's process starts.

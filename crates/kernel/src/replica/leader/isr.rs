@@ -105,6 +105,11 @@ impl Leader {
         let Some(pending) = &self.isr.pending else {
             return;
         };
+        if self.options.planted == Planted::WishSettledByRefusal {
+            self.isr.pending = None;
+            self.isr.at_risk.clear();
+            return;
+        }
         let me = self.options.replica;
         let countable = |member: &ReplicaId| {
             *member == me
