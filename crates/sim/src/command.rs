@@ -8,6 +8,8 @@ use std::fmt::{Debug, Display};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use holdfast_model::{Clock, SystemClock};
+
 use crate::{Mode, Violation};
 
 /// How often a sweep says how far it is, in seeds.
@@ -58,6 +60,11 @@ pub trait Simulator {
 
     /// Counts a run.
     fn count(totals: &mut Self::Totals, report: &Self::Report);
+
+    /// What runs came to, for people, line by line.
+    fn coverage(_totals: &Self::Totals, _seeds: u64) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Does what the command line asks for.
@@ -141,6 +148,8 @@ impl<S: Simulator> Wanted<S> {
     fn sweep(&self, out: &mut impl Write) -> io::Result<bool> {
         let (mut totals, mut failed) = (S::Totals::default(), 0_u64);
         let end = self.from.saturating_add(self.seeds);
+        let clock = SystemClock::new();
+        let began = clock.monotonic();
         for seed in self.from..end {
             let report = self.run(seed, Mode::Quiet);
             S::count(&mut totals, &report);
@@ -158,6 +167,12 @@ impl<S: Simulator> Wanted<S> {
             if done.is_multiple_of(EVERY) || seed + 1 == end {
                 writeln!(out, "{done} seeds, {failed} failed, {totals}")?;
             }
+        }
+        let minutes = clock.monotonic().since(began).as_secs_f64() / 60.0;
+        let pace = self.seeds as f64 / minutes.max(f64::EPSILON);
+        writeln!(out, "{pace:.0} seeds a minute")?;
+        for line in S::coverage(&totals, self.seeds) {
+            writeln!(out, "{line}")?;
         }
         Ok(failed == 0)
     }

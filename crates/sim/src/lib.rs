@@ -27,6 +27,7 @@ pub mod report;
 pub mod rng;
 pub mod roller;
 pub mod schedule;
+pub mod situation;
 pub mod trace;
 pub mod world;
 
@@ -37,6 +38,7 @@ use holdfast_kernel::planted::Planted;
 pub use oracle::Violation;
 pub use profile::{PROFILES, Profile};
 pub use report::Report;
+pub use situation::{Coverage, SITUATIONS, Situation};
 pub use trace::Mode;
 pub use world::World;
 pub use world::gate::Kind;

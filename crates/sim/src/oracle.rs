@@ -7,12 +7,13 @@ use std::any::Any;
 use std::collections::BTreeMap;
 
 use holdfast_kernel::controller::QuorumView;
-use holdfast_kernel::image::{ChangeBatch, ClusterImage};
+use holdfast_kernel::image::{ChangeBatch, ClusterImage, PartitionRecord};
 use holdfast_model::{BatchInfo, LeaderEpoch, Offset, TopicPartition};
 
 use crate::disk::StoredLog;
 use crate::node::Node;
 use crate::profile::Rolls;
+use crate::situation::{Coverage, Situation};
 use ledger::Ledger;
 use permits::Permits;
 
@@ -55,6 +56,9 @@ pub struct Oracle {
     /// Batches that came below a high watermark and were not yet looked for on the disks.
     fresh: Vec<(TopicPartition, BatchInfo)>,
     violation: Option<Violation>,
+    /// The records of partitions as they were agreed on last.
+    records: BTreeMap<TopicPartition, PartitionRecord>,
+    coverage: Coverage,
     acknowledged: u64,
     expired: u64,
     permits: Permits,
@@ -64,6 +68,16 @@ impl Oracle {
     /// The first broken promise.
     pub fn violation(&self) -> Option<&Violation> {
         self.violation.as_ref()
+    }
+
+    /// Something is seen that a run may come to.
+    pub fn saw(&mut self, situation: Situation) {
+        self.coverage.saw(situation);
+    }
+
+    /// What was seen.
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
     }
 
     /// How many batches were acknowledged to producers that asked for it.
@@ -235,6 +249,11 @@ impl Oracle {
 
     /// The quorum has changed the record of a partition: its members hold everything committed.
     pub fn check_members(&mut self, image: &ClusterImage, at: TopicPartition, nodes: &[Node]) {
+        if let Some(record) = image.partition(at)
+            && let Some(before) = self.records.insert(at, record.clone())
+        {
+            self.coverage.changed(image, &before, record);
+        }
         let Some(ledger) = self.ledgers.get(&at) else {
             return;
         };

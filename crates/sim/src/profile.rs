@@ -444,7 +444,7 @@ impl Settings {
             append_batches: 4,
             noise: true,
             faulty_us: Time::MAX / 2,
-            fault_interval_us: (MS, MS),
+            fault_interval_us: (1_000 * MS, 1_000 * MS),
             fault_length_us: (MS, MS),
             weights: Vec::new(),
             rolls: Rolls::Never,

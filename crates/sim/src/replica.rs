@@ -16,6 +16,7 @@ use holdfast_model::{
 use crate::context::{Context, Local};
 use crate::event::Endpoint;
 use crate::message::Message;
+use crate::situation::Situation;
 use lead::Sender;
 
 /// What a replica does.
@@ -167,6 +168,9 @@ impl Replica {
             log.log_start(),
         );
         let leader = Leader::new(options, log, view, local.now);
+        if !leader.is_settled() {
+            ctx.oracle.saw(Situation::LedBelowEpochStart);
+        }
         ctx.trace.log(ctx.now, || {
             format!(
                 "node {} leads {} in epoch {} from {}, high watermark {}, isr {:?}",
@@ -208,7 +212,11 @@ impl Replica {
     }
 
     fn change_epoch(&mut self, epoch: LeaderEpoch, local: &Local, ctx: &mut Context<'_>) {
-        for waiter in self.waiters.change_epoch(epoch) {
+        let waiters = self.waiters.change_epoch(epoch);
+        if !waiters.is_empty() {
+            ctx.oracle.saw(Situation::WaitersFailed);
+        }
+        for waiter in waiters {
             waiter.answer(ErrorCode::NotLeaderOrFollower, local, ctx);
         }
     }

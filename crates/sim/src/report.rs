@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::Time;
 use crate::oracle::Violation;
+use crate::situation::Coverage;
 
 /// The outcome of one seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Report {
     pub granted: u64,
     /// Restart permits whose brokers restarted and caught up, or were parked.
     pub rolled: u64,
+    /// What it came to.
+    pub coverage: Coverage,
     /// Virtual time at the end, microseconds.
     pub ended: Time,
     /// The lines of the trace that were kept.

@@ -127,9 +127,7 @@ impl World {
         }
         self.schedule.add(1, Event::Control);
         self.schedule.add(QUIET / 2, Event::Read);
-        if !self.settings.weights.is_empty() {
-            self.schedule.add(QUIET, Event::Fault);
-        }
+        self.schedule.add(QUIET, Event::Fault);
         if self.settings.rolls != Rolls::Never {
             self.schedule.add(QUIET, Event::Roll);
         }
@@ -169,6 +167,7 @@ impl World {
             stranded: self.stranded as u64,
             granted: self.oracle.granted(),
             rolled: self.oracle.rolled(),
+            coverage: self.oracle.coverage().clone(),
             ended: self.now,
             lines: self.trace.into_lines(),
         }

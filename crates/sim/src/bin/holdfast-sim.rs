@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use holdfast_kernel::planted::{self, Planted};
 use holdfast_sim::command::{self, Simulator};
-use holdfast_sim::{Mode, Profile, Report, Violation};
+use holdfast_sim::{Coverage, Mode, Profile, Report, SITUATIONS, Situation, Violation};
 
 struct Brokers;
 
@@ -13,6 +13,7 @@ struct Brokers;
 struct Totals {
     events: u64,
     acknowledged: u64,
+    coverage: Coverage,
 }
 
 impl fmt::Display for Totals {
@@ -56,6 +57,16 @@ impl Simulator for Brokers {
     fn count(totals: &mut Totals, report: &Report) {
         totals.events += report.events;
         totals.acknowledged += report.acknowledged;
+        totals.coverage.count(&report.coverage);
+    }
+
+    fn coverage(totals: &Totals, seeds: u64) -> Vec<String> {
+        let line = |situation: &Situation| {
+            let runs = totals.coverage.of(*situation);
+            let share = runs as f64 * 100.0 / seeds.max(1) as f64;
+            format!("{share:>7.2} % of seeds came to {situation:?}")
+        };
+        SITUATIONS.iter().map(line).collect()
     }
 }
 

@@ -13,6 +13,7 @@ use crate::message::Message;
 use crate::profile::Rolls;
 use crate::replica::upkeep::Wish;
 use crate::roller::zone_of;
+use crate::situation::Situation;
 
 /// Time between heartbeats, nanoseconds.
 const HEARTBEAT: u64 = 100_000_000;
@@ -154,6 +155,7 @@ impl Process {
             (Asked::Isr(at, proposal), Outcome::IsrAltered(results)) => {
                 let refused = results.iter().any(|(_, code)| is_final(*code));
                 if refused && let Some(replica) = self.replicas.get_mut(&at) {
+                    ctx.oracle.saw(Situation::WishRefused);
                     replica.on_refused_wish(&proposal);
                 }
             }

@@ -9,6 +9,7 @@ use crate::context::{Context, Local};
 use crate::disk::Op;
 use crate::event::Endpoint;
 use crate::message::Message;
+use crate::situation::Situation;
 
 impl Replica {
     /// A leader opens a conversation.
@@ -34,7 +35,12 @@ impl Replica {
                 self.leader = from;
                 Message::Opened(self.at, opened)
             }
-            Err(reason) => Message::Refused(self.at, session, reason),
+            Err(reason) => {
+                if matches!(reason, RefusedReason::Fenced(_)) {
+                    ctx.oracle.saw(Situation::LeaderFenced);
+                }
+                Message::Refused(self.at, session, reason)
+            }
         };
         ctx.send(local.node, from, message);
     }
@@ -73,10 +79,12 @@ impl Replica {
                 self.send_ack(local, ctx);
             }
             StartAction::Truncate { to } => {
+                ctx.oracle.saw(Situation::LogCut);
                 self.drop_from(to, local, ctx);
                 ctx.ops.push(Op::Truncate(self.at, to));
             }
             StartAction::Reset { at, producers } => {
+                ctx.oracle.saw(Situation::LogBegunAnew);
                 self.drop_from(at, local, ctx);
                 self.batches.clear();
                 let checkpoint = LogCheckpoint {
@@ -102,6 +110,9 @@ impl Replica {
             .partition_point(|info| info.base_offset < offset);
         let gone = self.batches.split_off(kept);
         ctx.oracle.gives_up(self.at, local.node, &gone);
+        if !gone.is_empty() {
+            ctx.oracle.saw(Situation::BatchesGivenUp);
+        }
         ctx.trace.log(ctx.now, || {
             let name = self.at.partition_name();
             format!(

@@ -8,6 +8,7 @@ use super::{PartitionName, Replica, Role, Waiter};
 use crate::context::{Context, Local};
 use crate::disk::Op;
 use crate::message::{Message, Produce};
+use crate::situation::Situation;
 
 /// A conversation without an answer for so long is given up, nanoseconds.
 const SILENCE: u64 = 300_000_000;
@@ -53,11 +54,17 @@ impl Replica {
             return;
         };
         if produce.acks_all && !leader.has_min_isr() {
+            ctx.oracle.saw(Situation::TooFewInSync);
             refused.answer(ErrorCode::NotEnoughReplicas, local, ctx);
             return;
         }
         let found = leader.check(&produce.info);
         let repeated = matches!(found, SequenceCheck::Duplicate { .. });
+        match found {
+            SequenceCheck::Duplicate { .. } => ctx.oracle.saw(Situation::Retried),
+            SequenceCheck::Refused(_) => ctx.oracle.saw(Situation::OutOfOrder),
+            SequenceCheck::Next => {}
+        }
         let (base, last) = match found {
             SequenceCheck::Refused(code) => {
                 refused.answer(code, local, ctx);

@@ -2,11 +2,12 @@
 
 use holdfast_kernel::log::retention;
 use holdfast_kernel::replica::IsrProposal;
-use holdfast_model::{LeaderEpoch, Offset};
+use holdfast_model::{BatchInfo, LeaderEpoch, Offset};
 
 use super::{PartitionName, Replica, Role};
 use crate::context::{Context, Local};
 use crate::disk::Op;
+use crate::situation::Situation;
 
 /// What a leader asks of the controller.
 #[derive(Clone, Debug)]
@@ -133,6 +134,10 @@ impl Replica {
             .batches
             .partition_point(|info| info.end_offset() <= start);
         self.batches.drain(..gone);
+        let inside = |first: &BatchInfo| first.base_offset < start;
+        if self.batches.first().is_some_and(inside) {
+            ctx.oracle.saw(Situation::StartInsideBatch);
+        }
         ctx.ops.push(Op::LogStart(self.at, start));
     }
 

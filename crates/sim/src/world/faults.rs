@@ -15,6 +15,7 @@ use crate::message::Message;
 use crate::node::Node;
 use crate::quorum::Asker;
 use crate::replica::{PartitionName, Replica};
+use crate::situation::Situation;
 
 /// How far a clock jumps, milliseconds: a minute to three days.
 const JUMP_MS: (u64, u64) = (60_000, 3 * 24 * 3_600_000);
@@ -193,6 +194,13 @@ impl World {
 
     fn depose(&mut self, until: Time) {
         let agreed = self.rng.chance(500);
+        if self.quorum.is_busy() {
+            self.oracle.saw(if agreed {
+                Situation::DecidedByTheGone
+            } else {
+                Situation::DecisionLost
+            });
+        }
         let progress = self.quorum.depose(agreed);
         self.carry_on(progress);
         let soon = self.now + self.rng.within((5_000, 200_000));
