@@ -32,6 +32,7 @@ pub mod trace;
 pub mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
 
 use holdfast_kernel::planted::Planted;
 
@@ -56,4 +57,18 @@ pub fn run(profile: &Profile, seed: u64, planted: Planted, mode: Mode) -> Report
         report.violation = Some(Violation::of_panic(&*payload));
     }
     report
+}
+
+/// For tests: broken invariants are caught and reported with their seeds, and not printed as well.
+pub fn quiet() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let default = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let text = info.payload_as_str().unwrap_or_default();
+            if !text.starts_with("invariant broken: ") {
+                default(info);
+            }
+        }));
+    });
 }

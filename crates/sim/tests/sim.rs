@@ -1,10 +1,9 @@
 //! Whole clusters, many seeds. What is modelled and how to replay a failure: `docs/simulation.md`.
 
 use std::collections::BTreeMap;
-use std::sync::Once;
 
 use holdfast_kernel::planted::{self, Planted};
-use holdfast_sim::{Mode, PROFILES, Profile, Report};
+use holdfast_sim::{Coverage, Mode, PROFILES, Profile, Report, SITUATIONS, quiet};
 
 /// Seeds of every build: about a minute on one core. `holdfast-sim` runs any number.
 const SEEDS: u64 = 6_000;
@@ -15,20 +14,6 @@ const PLANTED_SEEDS: u64 = 400;
 /// A planted bug must show itself at least so often in that many seeds: fewer would mean that the
 /// faults have come to miss it almost.
 const AT_LEAST: usize = 3;
-
-/// Broken invariants are caught and reported with their seeds; the default hook would print each.
-fn quiet() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let default = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            let text = info.payload_as_str().unwrap_or_default();
-            if !text.starts_with("invariant broken: ") {
-                default(info);
-            }
-        }));
-    });
-}
 
 fn failure(profile: &Profile, seed: u64, planted: Planted, report: &Report) -> String {
     let found = report.violation.as_ref().expect("called with a failure");
@@ -88,6 +73,7 @@ fn thousands_of_seeds_keep_every_promise_and_make_progress_once_healed() {
     quiet();
     let (mut acknowledged, mut stranded, mut faults, mut expired) = (0, 0, 0, 0);
     let (mut granted, mut rolled) = (0, 0);
+    let mut coverage = Coverage::default();
     for seed in 0..SEEDS {
         let profile = Profile::of_seed(seed);
         let report = holdfast_sim::run(profile, seed, Planted::None, Mode::Quiet);
@@ -107,12 +93,16 @@ fn thousands_of_seeds_keep_every_promise_and_make_progress_once_healed() {
         expired += report.expired;
         granted += report.granted;
         rolled += report.rolled;
+        coverage.count(&report.coverage);
     }
     println!(
         "{SEEDS} seeds: {faults} faults, {acknowledged} acknowledged, {expired} expired, \
          {stranded} stranded, {granted} permits granted, {rolled} rolls done"
     );
     // A simulator that does nothing finds nothing.
+    for situation in SITUATIONS {
+        assert!(coverage.of(*situation) > 10, "hardly ever: {situation:?}");
+    }
     assert!(acknowledged > SEEDS * 50 && faults > SEEDS * 3 && expired > SEEDS);
     assert!(granted * 2 > SEEDS && rolled * 5 > SEEDS);
     assert!(

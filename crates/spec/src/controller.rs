@@ -14,8 +14,6 @@ fn changed(state: &mut State, rules: Rules) {
     }
     if rules.have(Rule::ChangeNamesRecord) {
         state.proposal = None;
-    } else if let Some(proposal) = &mut state.proposal {
-        proposal.is_current = false;
     }
 }
 

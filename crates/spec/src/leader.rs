@@ -158,7 +158,6 @@ pub(crate) fn propose(state: &mut State, rules: Rules, leader: Broker, isr: Memb
         epoch: lead.epoch,
         isr,
         joins: joins.map(|(broker, _)| (broker as u8, state.replicas[broker].process)),
-        is_current: lead.is_current,
     });
     if let Some(lead) = &mut state.replicas[leader].lead {
         lead.wish = Some(isr);

@@ -2,20 +2,21 @@
 
 use crate::rule::Rule;
 
-/// All rules, or all but one.
+/// All rules, or all but some.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
-    without: Option<Rule>,
+    left_out: u32,
 }
 
 impl Rules {
     /// All of them.
-    pub const ALL: Self = Self { without: None };
+    pub const ALL: Self = Self { left_out: 0 };
 
-    /// All but one.
-    pub const fn without(rule: Rule) -> Self {
+    /// All but these.
+    pub fn without(rules: &[Rule]) -> Self {
+        let bits = rules.iter().map(|rule| 1 << (*rule as u32));
         Self {
-            without: Some(rule),
+            left_out: bits.fold(0, |all, bit| all | bit),
         }
     }
 
@@ -26,6 +27,6 @@ impl Rules {
 
     /// Whether a rule is left out.
     pub fn lacks(self, rule: Rule) -> bool {
-        self.without == Some(rule)
+        self.left_out & (1 << (rule as u32)) != 0
     }
 }

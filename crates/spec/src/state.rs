@@ -83,8 +83,6 @@ pub struct Proposal {
     pub isr: Members,
     /// Who joins, and as which process.
     pub joins: Option<(u8, u8)>,
-    /// Whether the record is still the one it was made from.
-    pub is_current: bool,
 }
 
 /// A message between replicas that is held up, and may outlive both processes. All others arrive at

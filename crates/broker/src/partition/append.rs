@@ -135,14 +135,15 @@ impl Partition {
             log_start,
         };
         let end = last_offset.next();
-        Self::answer_later(&mut state, acks, epoch, (end, repeated), outcome, waiter)
+        Self::answer_later(&mut state, acks, epoch, end, repeated, outcome, waiter)
     }
 
     fn answer_later(
         state: &mut super::State,
         acks: Acks,
         epoch: LeaderEpoch,
-        (end, repeated): (Offset, bool),
+        end: Offset,
+        repeated: bool,
         outcome: Produced,
         waiter: impl FnOnce(Produced) -> ProduceWaiter,
     ) -> AppendAnswer {

@@ -3,7 +3,7 @@
 use holdfast_kernel::controller::{
     AlterConfig, Command, ConfigOperation, ConfigResource, TopicReference,
 };
-use holdfast_model::{BrokerId, Incarnation};
+use holdfast_model::{BrokerId, Incarnation, TopicPartition};
 
 use super::{QUIET, World};
 use crate::Time;
@@ -240,13 +240,18 @@ impl World {
             return;
         }
         let at = self.topics[self.rng.index(self.topics.len())];
-        let value = self.rng.within((1, 3)).to_string();
+        let value = self.rng.within((1, 3));
+        self.ask_for_minimum(at, value);
+    }
+
+    /// A person sets `min.insync.replicas` of a topic.
+    pub(super) fn ask_for_minimum(&mut self, at: TopicPartition, value: u64) {
         let alteration = AlterConfig {
             resource: ConfigResource::Topic(at.partition_name()),
             replace_all: false,
             operations: vec![(
                 "min.insync.replicas".to_owned(),
-                ConfigOperation::Set(value),
+                ConfigOperation::Set(value.to_string()),
             )],
         };
         let command = Command::AlterConfigs {

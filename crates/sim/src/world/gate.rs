@@ -14,8 +14,6 @@ pub enum Kind {
     Acked,
     /// A request to the controller.
     Ask,
-    /// Committed changes on their way to a broker.
-    Image,
     /// What became of a client's batch.
     Produced,
 }
@@ -26,7 +24,6 @@ impl Kind {
             Self::Append => matches!(message, Message::Append(..)),
             Self::Acked => matches!(message, Message::Acked(..)),
             Self::Ask => matches!(message, Message::Ask(..)),
-            Self::Image => matches!(message, Message::Image(..)),
             Self::Produced => matches!(message, Message::Produced { .. }),
         }
     }

@@ -3,8 +3,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use holdfast_kernel::controller::{AlterConfig, Command, ConfigOperation, ConfigResource};
+use holdfast_kernel::controller::Command;
 use holdfast_kernel::image::{IsrMember, PartitionRecord};
+use holdfast_kernel::log::ReplicaLog;
 use holdfast_kernel::planted::Planted;
 use holdfast_model::{BatchInfo, BrokerId, Incarnation, Offset, TopicPartition};
 
@@ -18,7 +19,7 @@ use crate::node::Node;
 use crate::oracle::Violation;
 use crate::profile::Settings;
 use crate::quorum::Asker;
-use crate::replica::{PartitionName, Role};
+use crate::replica::Role;
 use crate::report::Report;
 use crate::rng::Rng;
 use crate::trace::Mode;
@@ -78,6 +79,12 @@ impl Script {
             let now = self.world.now;
             self.go(|world| world.now > now);
         }
+    }
+
+    /// What must be so by now, as long as no promise is broken.
+    #[track_caller]
+    pub fn must(&self, is_so: impl Fn(&Self) -> bool) {
+        assert!(self.broken().is_some() || is_so(self), "not as it must be");
     }
 
     fn go(&mut self, over: impl Fn(&World) -> bool) {
@@ -152,27 +159,25 @@ impl Script {
         self.world.oracle.committed()
     }
 
+    fn log(&self, node: usize) -> Option<&ReplicaLog> {
+        let process = self.world.nodes[node].process.as_ref()?;
+        Some(process.replicas.get(&self.at())?.role.log())
+    }
+
     /// The log end of a broker's process; zero if none runs.
     pub fn log_end(&self, node: usize) -> Offset {
-        let process = self.world.nodes[node].process.as_ref();
-        let replica = process.and_then(|process| process.replicas.get(&self.at()));
-        replica.map_or(Offset::ZERO, |replica| replica.role.log().log_end())
+        self.log(node).map_or(Offset::ZERO, ReplicaLog::log_end)
     }
 
     /// First offset held by a broker's process; zero if none runs.
     pub fn log_start(&self, node: usize) -> Offset {
-        let process = self.world.nodes[node].process.as_ref();
-        let replica = process.and_then(|process| process.replicas.get(&self.at()));
-        replica.map_or(Offset::ZERO, |replica| replica.role.log().log_start())
+        self.log(node).map_or(Offset::ZERO, ReplicaLog::log_start)
     }
 
-    /// The high watermark as a broker's process knows it.
+    /// The high watermark as a broker's process knows it; zero if none runs.
     pub fn high_watermark(&self, node: usize) -> Offset {
-        let process = self.world.nodes[node].process.as_ref();
-        let replica = process.and_then(|process| process.replicas.get(&self.at()));
-        replica.map_or(Offset::ZERO, |replica| {
-            replica.role.log().known_high_watermark()
-        })
+        self.log(node)
+            .map_or(Offset::ZERO, ReplicaLog::known_high_watermark)
     }
 
     /// Where the batches on a broker's synced disk end.
@@ -201,8 +206,12 @@ impl Script {
     /// Whatever was held back arrives, and nothing is held back any more.
     pub fn release(&mut self) {
         let gate = std::mem::take(&mut self.world.gate);
-        for (from, to, message) in gate.waiting {
-            let at = self.world.now + 1;
+        self.deliver(gate.waiting);
+    }
+
+    fn deliver(&mut self, messages: Vec<(Endpoint, Endpoint, Message)>) {
+        let at = self.world.now + 1;
+        for (from, to, message) in messages {
             self.world
                 .schedule
                 .add(at, Event::Deliver { from, to, message });
@@ -217,12 +226,8 @@ impl Script {
     /// What was held back of a sender and a kind arrives, and more of it is not held back.
     pub fn release_from(&mut self, from: Endpoint, kind: Kind) {
         self.world.gate.open(from, kind);
-        for (from, to, message) in self.world.gate.take(from, kind) {
-            let at = self.world.now + 1;
-            self.world
-                .schedule
-                .add(at, Event::Deliver { from, to, message });
-        }
+        let messages = self.world.gate.take(from, kind);
+        self.deliver(messages);
     }
 
     /// How many messages of a kind are held back.
@@ -309,19 +314,7 @@ impl Script {
 
     /// `min.insync.replicas` is set.
     pub fn set_minimum(&mut self, value: u32) {
-        let alteration = AlterConfig {
-            resource: ConfigResource::Topic(self.at().partition_name()),
-            replace_all: false,
-            operations: vec![(
-                "min.insync.replicas".to_owned(),
-                ConfigOperation::Set(value.to_string()),
-            )],
-        };
-        let command = Command::AlterConfigs {
-            alterations: vec![alteration],
-            validate_only: false,
-        };
-        self.world.quorum.ask(Asker::Operator, command);
+        self.world.ask_for_minimum(self.at(), u64::from(value));
     }
 
     /// The minimum as it is in force.

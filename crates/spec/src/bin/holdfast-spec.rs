@@ -11,9 +11,9 @@ use holdfast_spec::state::Bounds;
 /// Visits every state of the replication protocol within bounds.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// A rule that is left out.
+    /// A rule that is left out; may be given more than once.
     #[arg(long)]
-    without: Option<Rule>,
+    without: Vec<Rule>,
     /// Leader epochs.
     #[arg(long, default_value_t = 3)]
     epochs: u8,
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         settings: asked.settings,
         late: asked.late,
     };
-    let rules = asked.without.map_or(Rules::ALL, Rules::without);
+    let rules = Rules::without(&asked.without);
     let found = Protocol { bounds, rules }.check(asked.states);
     print!("{}", found.steps);
     println!(
