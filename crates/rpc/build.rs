@@ -10,6 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "formation.proto",
         "controller.proto",
         "admin.proto",
+        "repair.proto",
     ];
     println!("cargo::rerun-if-changed=proto");
     let descriptors = protox::compile(files.map(|file| Path::new("proto").join(file)), ["proto"])?;

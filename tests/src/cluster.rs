@@ -348,6 +348,14 @@ impl Cluster {
         }
     }
 
+    /// How many lines of a broker's log, over all its starts, have these words.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn said(&self, n: usize, words: &str) -> anyhow::Result<usize> {
+        self.brokers[n].said(words)
+    }
+
     /// Checks that no broker ended that was not told to.
     ///
     /// # Errors

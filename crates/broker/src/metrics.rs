@@ -9,6 +9,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Unit;
 
+mod repair;
+
+pub use repair::RepairMetrics;
+
 /// Counters of partitions and replication.
 #[derive(Clone, Debug)]
 pub struct BrokerMetrics {
@@ -20,8 +24,6 @@ pub struct BrokerMetrics {
     pub refused_truncations: Counter,
     /// Replicas taken offline.
     pub replicas_taken_offline: Counter,
-    /// Reads that found damaged data.
-    pub damaged_reads: Counter,
     /// Bytes of batches taken in as a follower.
     pub replicated_bytes: Counter,
     /// Messages from followers.
@@ -74,6 +76,8 @@ pub struct BrokerMetrics {
     pub clock_jumped: Gauge,
     /// Connections of clients.
     pub connections: Gauge,
+    /// Damage and its repair.
+    pub repair: RepairMetrics,
     /// What clients push.
     pub telemetry: TelemetryMetrics,
     /// Requests answered, by API.
@@ -108,7 +112,6 @@ impl BrokerMetrics {
                 "Refusals to give up acknowledged records",
             ),
             replicas_taken_offline: replica.counter("taken_offline", "Replicas taken offline"),
-            damaged_reads: replica.counter("damaged_reads", "Reads that found damaged data"),
             replicated_bytes: traffic.bytes_counter("replicated", "Taken in as a follower"),
             replication_answers: traffic
                 .counter("replication_answers", "Messages received from followers"),
@@ -152,6 +155,7 @@ impl BrokerMetrics {
                 "1 while the wall clock is ahead of what is possible: nothing expires by time",
             ),
             connections: request.gauge("connections", "Open connections of clients"),
+            repair: RepairMetrics::new(metrics),
             telemetry: TelemetryMetrics::new(metrics),
             requests: request.register(
                 "answered",

@@ -8,6 +8,7 @@ pub mod append;
 mod checkpoint;
 mod completion;
 mod cut;
+mod damage;
 mod fetchers;
 mod follow;
 mod health;
@@ -30,6 +31,7 @@ use parking_lot::Mutex;
 pub use append::{Acks, AppendAnswer, PreparedBatch};
 pub use completion::{Completion, ProduceWaiter, Produced};
 pub use cut::restore;
+pub use damage::DamagedReplica;
 pub use fetchers::{FetchTicket, FetchWaiters, Wake};
 pub use follow::FollowerReply;
 pub use health::Health;
@@ -76,6 +78,7 @@ struct State {
     deposed: bool,
     /// Deleted here: nothing is accepted any more.
     deleted: bool,
+    damage: damage::Damage,
 }
 
 impl Partition {
@@ -105,6 +108,7 @@ impl Partition {
                 acks: None,
                 deposed: false,
                 deleted: false,
+                damage: damage::Damage::default(),
             }),
             fetchers: FetchWaiters::default(),
         }

@@ -2,6 +2,7 @@
 
 mod api;
 mod foundation;
+mod options;
 mod parked;
 mod start;
 mod stop;

@@ -74,10 +74,12 @@ impl Upkeep {
 
     fn gauges(&self) {
         let metrics = &self.partitions.environment().metrics;
-        let (mut leaders, mut under, mut below, mut offline) = (0, 0, 0, 0);
+        let (mut leaders, mut under, mut below) = (0, 0, 0);
+        let (mut offline, mut damaged) = (0, 0);
         let all = self.partitions.all();
         for partition in &all {
             offline += i64::from(partition.offline_reason().is_some());
+            damaged += i64::from(partition.damaged().is_some());
             if !partition.offsets().leads {
                 continue;
             }
@@ -92,6 +94,7 @@ impl Upkeep {
         metrics.under_replicated.set(under);
         metrics.under_min_isr.set(below);
         metrics.offline_replicas.set(offline);
+        metrics.repair.damaged_replicas.set(damaged);
         let environment = self.partitions.environment();
         let tail = environment.tail.held();
         metrics.tail_bytes.set(tail as i64);

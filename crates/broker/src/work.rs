@@ -47,6 +47,8 @@ pub struct Work {
     pub rebuild: Wanted,
     /// Damage, a refusal or a slow disk was found: give leadership away.
     pub resign: Wanted,
+    /// Stored bytes are damaged: mend them.
+    pub damaged: Wanted,
     /// A partition of the brokers' own topics changed its role: its coordinator comes or goes.
     pub roles: Wanted,
 }

@@ -13,5 +13,6 @@ pub mod image;
 pub mod log;
 pub mod planted;
 pub mod recovery;
+pub mod repair;
 pub mod replica;
 pub mod sharded;

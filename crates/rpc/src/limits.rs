@@ -8,6 +8,8 @@ use crate::proto::formation_client::FormationClient;
 use crate::proto::formation_server::{Formation, FormationServer};
 use crate::proto::raft_client::RaftClient;
 use crate::proto::raft_server::{Raft, RaftServer};
+use crate::proto::repair_client::RepairClient;
+use crate::proto::repair_server::{Repair, RepairServer};
 use crate::proto::replication_client::ReplicationClient;
 use crate::proto::replication_server::{Replication, ReplicationServer};
 
@@ -31,6 +33,9 @@ pub const FORMATION_BYTES: usize = 64 * 1024;
 
 /// Largest frame of replication. Larger batches travel in chunks.
 pub const REPLICATION_BYTES: usize = 2 * 1024 * 1024;
+
+/// Largest answer of a repair: one batch of the largest size and what goes around it.
+pub const REPAIR_BYTES: usize = holdfast_model::limits::BATCH_BYTES + 1024 * 1024;
 
 /// A client of the quorum's calls.
 pub fn raft_client(channel: Channel) -> RaftClient<Channel> {
@@ -86,4 +91,18 @@ pub fn replication_server<T: Replication>(service: T) -> ReplicationServer<T> {
     ReplicationServer::new(service)
         .max_decoding_message_size(REPLICATION_BYTES)
         .max_encoding_message_size(REPLICATION_BYTES)
+}
+
+/// A client of repair.
+pub fn repair_client(channel: Channel) -> RepairClient<Channel> {
+    RepairClient::new(channel)
+        .max_decoding_message_size(REPAIR_BYTES)
+        .max_encoding_message_size(REPAIR_BYTES)
+}
+
+/// A server of repair.
+pub fn repair_server<T: Repair>(service: T) -> RepairServer<T> {
+    RepairServer::new(service)
+        .max_decoding_message_size(REPAIR_BYTES)
+        .max_encoding_message_size(REPAIR_BYTES)
 }

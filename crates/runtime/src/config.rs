@@ -68,6 +68,8 @@ pub struct Config {
     pub memory_budget_bytes: Option<u64>,
     /// Free bytes on the data disk below which writes are refused.
     pub disk_reserve_bytes: u64,
+    /// Bytes of stored records read and checked in the background, each second; 0 for none.
+    pub scrub_bytes_per_second: u64,
     /// Threads of the asynchronous runtime; unset means one for each CPU.
     pub network_threads: Option<usize>,
     /// Threads that read from the disk what the tail cache does not hold.
@@ -233,6 +235,7 @@ impl Default for Config {
             },
             memory_budget_bytes: None,
             disk_reserve_bytes: 1 << 30,
+            scrub_bytes_per_second: 8 << 20,
             network_threads: None,
             read_threads: 8,
             request_max_bytes: 100 << 20,

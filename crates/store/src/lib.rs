@@ -40,7 +40,8 @@ pub use error::{Class, Error};
 pub use faults::{FaultPoint, Faults, NoFaults};
 pub use holdfast_rocks::end_process;
 pub use log_store::{
-    Budget, CommitSink, Completed, FatalHook, GroupStats, Histogram, LogStore, Op, OpKind, Options,
-    Outcome, Permit, RecoveredPartition, Reserve, Room, ShardId, Stats, StoredBatch, abort_process,
+    Budget, Checked, CommitSink, Completed, FatalHook, GroupStats, Histogram, LogStore, Op, OpKind,
+    Options, Outcome, Permit, RecoveredPartition, Reserve, Room, ShardId, Stats, StoredBatch,
+    abort_process,
 };
 pub use meta_db::{MetaDb, MetaEntry, MetaOp, MetaOptions};

@@ -31,7 +31,7 @@ use crate::tuning::{self, LogMemory};
 pub use budget::{Budget, Permit, Reserve, Room};
 pub use op::{Op, OpKind};
 pub use options::{FatalHook, Options, ShardId, abort_process};
-pub use read::StoredBatch;
+pub use read::{Checked, StoredBatch};
 pub use recover::RecoveredPartition;
 pub use sink::{CommitSink, Completed, GroupStats, Outcome};
 pub use stats::{Histogram, Stats};
@@ -205,6 +205,21 @@ impl LogStore {
     ) -> Result<Option<StoredBatch>, Error> {
         let found = self.read(partition, offset, offset.next(), 1)?;
         Ok(found.into_iter().next())
+    }
+
+    /// Reads and verifies every batch from the one that holds `from` on that begins before `up_to`, of
+    /// about `max_bytes` together, and keeps none. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`Error::DamagedIndex`], [`Error::UnknownPartition`]. A damaged batch is no error here.
+    pub fn check(
+        &self,
+        partition: TopicPartition,
+        from: Offset,
+        up_to: Offset,
+        max_bytes: u64,
+    ) -> Result<Checked, Error> {
+        self.reader(partition)?.check(from, up_to, max_bytes)
     }
 
     /// The state of one partition as of the newest synced group: what a start would find. Blocks on

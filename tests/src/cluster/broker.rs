@@ -187,6 +187,13 @@ impl Broker {
     }
 
     /// A panic can hide behind a restart.
+    /// How many lines of the log have these words.
+    pub(super) fn said(&self, words: &str) -> anyhow::Result<usize> {
+        let log = fs::read(&self.log)?;
+        let log = String::from_utf8_lossy(&log);
+        Ok(log.lines().filter(|line| line.contains(words)).count())
+    }
+
     pub(super) fn check_log(&self) -> anyhow::Result<()> {
         let log = fs::read(&self.log)?;
         let log = String::from_utf8_lossy(&log);

@@ -1,11 +1,12 @@
-//! A byte of an acknowledged batch changes on one of three disks.
+//! Bytes of acknowledged batches change on disks, running and stopped: never served, and mended from
+//! whoever has them.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use holdfast_model::{Clock, ErrorCode, SystemClock};
+use holdfast_model::ErrorCode;
 use holdfast_tests::cluster::{BROKERS, Cluster, Storage};
 use holdfast_tests::patience::{PATIENCE, until};
 use holdfast_tests::writer::Writer;
@@ -24,23 +25,43 @@ const CHUNK: usize = 512;
 /// this is several times as much.
 const MOST_CHUNKS: usize = 12;
 
-/// The offset of the record that is damaged: within a batch that is not the first.
-const VICTIM: i64 = 40;
+/// Offsets of the records that are damaged, one for each broker: within batches that are not the first,
+/// and no two of them in one batch.
+const VICTIMS: [i64; BROKERS] = [40, 100, 160];
 
-/// How long a damaged replica is watched once it is back.
-const WATCHED: Duration = Duration::from_secs(4);
+/// The background check reads all that these tests write within a second or two.
+const FAST_SCRUB: &str = "scrub_bytes_per_second = 1073741824\n";
 
-/// A broker that follows, the last in line to lead.
-async fn follower(cluster: &Cluster) -> i32 {
-    let asked = until("the topic is described", async || -> Result<i32, String> {
-        let topic = cluster.describe(TOPIC).await;
-        let topic = topic.map_err(|error| error.to_string())?;
-        let partition = &topic.partitions[&0];
-        let mut followers = partition.replicas.iter().rev();
-        let last = followers.find(|id| **id != partition.leader);
-        last.copied().ok_or_else(|| format!("{partition:?}"))
-    });
-    asked.await.unwrap()
+/// The background check does nothing: damage is found by whoever reads.
+const NO_SCRUB: &str = "scrub_bytes_per_second = 0\n";
+
+/// A cluster with a topic whose first records are in blob files on every disk.
+async fn filled(name: &str, settings: &str) -> (Cluster, Writer) {
+    let mut cluster = Cluster::start_with(name, Storage::Directory, settings)
+        .await
+        .unwrap();
+    cluster.create_topic(TOPIC, 1).await.unwrap();
+    let mut writer = Writer::start(cluster.client(), TOPIC, BATCH);
+    let mut chunks = 0;
+    let is_in_blobs = |cluster: &Cluster, writer: &Writer, n: usize| {
+        VICTIMS
+            .iter()
+            .all(|victim| find(&log(cluster, n), &writer.acknowledged()[victim]).is_some())
+    };
+    loop {
+        writer.write(CHUNK, RECORD, None).await.unwrap();
+        chunks += 1;
+        if (0..BROKERS).all(|n| is_in_blobs(&cluster, &writer, n)) {
+            break;
+        }
+        assert!(chunks < MOST_CHUNKS, "no blob file has the records");
+    }
+    cluster.wait_in_sync(TOPIC, PATIENCE).await.unwrap();
+    (cluster, writer)
+}
+
+fn log(cluster: &Cluster, n: usize) -> PathBuf {
+    cluster.data_dir(n).join("log-0")
 }
 
 /// The blob file that holds a value, and where in it the value begins.
@@ -50,14 +71,17 @@ fn find(log: &Path, value: &[u8]) -> Option<(PathBuf, u64)> {
         .map(|entry| entry.unwrap().path());
     let mut blobs = files.filter(|path| path.extension().is_some_and(|end| end == "blob"));
     blobs.find_map(|path| {
-        let bytes = fs::read(&path).unwrap();
+        let bytes = fs::read(&path).ok()?;
         let mut windows = bytes.windows(value.len());
         let at = windows.position(|window| window == value)?;
         Some((path, at as u64))
     })
 }
 
-fn flip(path: &Path, at: u64) {
+/// Hurts the batch of a record on one disk: one bit of it.
+fn flip(cluster: &Cluster, writer: &Writer, n: usize, victim: i64) {
+    let (path, at) = find(&log(cluster, n), &writer.acknowledged()[&victim]).unwrap();
+    let at = at + RECORD as u64 / 2;
     let file = File::options().read(true).write(true).open(path).unwrap();
     let mut byte = [0];
     file.read_exact_at(&mut byte, at).unwrap();
@@ -66,102 +90,170 @@ fn flip(path: &Path, at: u64) {
     file.sync_all().unwrap();
 }
 
-/// Reads the damaged record until the replica refuses; what it answers before that is right.
-async fn wait_refused(writer: &Writer, broker: i32) {
-    let refused = until(
-        "the damaged replica refuses",
-        async || -> Result<(), String> {
-            let answer = writer.fetch(broker, VICTIM).await;
+async fn leader(cluster: &Cluster) -> usize {
+    let asked = until("the topic is described", async || -> Result<i32, String> {
+        let topic = cluster.describe(TOPIC).await;
+        let topic = topic.map_err(|error| error.to_string())?;
+        Ok(topic.partitions[&0].leader)
+    });
+    usize::try_from(asked.await.unwrap()).unwrap()
+}
+
+/// Reads a damaged record until the replica has mended it; what it answers before that is right, or is
+/// no records at all.
+async fn wait_mended(cluster: &Cluster, writer: &Writer, n: usize, victim: i64) {
+    let mended = until("the replica is mended", async || -> Result<(), String> {
+        let answer = writer.fetch(n as i32, victim).await;
+        let answer = answer.map_err(|error| format!("{error:#}"))?;
+        let behind = writer.check(&answer).unwrap();
+        if answer.code != ErrorCode::None {
+            assert_eq!(behind, victim, "records beside an error");
+            return Err(answer.code.to_string());
+        }
+        if behind > victim {
+            Ok(())
+        } else {
+            Err("nothing".to_owned())
+        }
+    });
+    mended.await.unwrap();
+    // It was damaged, then: nothing had kept the bytes in memory.
+    assert!(cluster.said(n, "replica is whole again").unwrap() > 0);
+}
+
+/// Every broker has everything, in the order and with the bytes that were acknowledged.
+async fn everything_is_everywhere(cluster: &mut Cluster, writer: &Writer) {
+    cluster.wait_in_sync(TOPIC, PATIENCE).await.unwrap();
+    for broker in 0..BROKERS as i32 {
+        writer.read_back(broker, 0).await.unwrap();
+    }
+}
+
+/// What the disks hold, with nothing of it in memory: the brokers start anew.
+async fn restart(cluster: &mut Cluster, n: usize, meanwhile: impl FnOnce(&Cluster)) {
+    cluster.stop(n).await.unwrap();
+    meanwhile(cluster);
+    cluster.start_broker(n).unwrap();
+    cluster.wait_ready().await.unwrap();
+    cluster.wait_in_sync(TOPIC, PATIENCE).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_bit_that_flipped_while_a_follower_was_stopped_is_mended_when_it_is_read() {
+    let (mut cluster, mut writer) = filled("damage-follower", NO_SCRUB).await;
+    let n = (leader(&cluster).await + 1) % BROKERS;
+    restart(&mut cluster, n, |cluster| {
+        flip(cluster, &writer, n, VICTIMS[0]);
+    })
+    .await;
+    wait_mended(&cluster, &writer, n, VICTIMS[0]).await;
+    writer.write(8, RECORD, None).await.unwrap();
+    everything_is_everywhere(&mut cluster, &writer).await;
+    // And it is whole on the disk.
+    restart(&mut cluster, n, |_| ()).await;
+    everything_is_everywhere(&mut cluster, &writer).await;
+    drop(writer);
+    cluster.finish().unwrap();
+}
+
+#[tokio::test]
+async fn three_replicas_with_three_different_bad_places_mend_each_other() {
+    let (mut cluster, mut writer) = filled("damage-all", NO_SCRUB).await;
+    for (n, victim) in VICTIMS.into_iter().enumerate() {
+        cluster.stop(n).await.unwrap();
+        flip(&cluster, &writer, n, victim);
+    }
+    for n in 0..BROKERS {
+        cluster.start_broker(n).unwrap();
+    }
+    cluster.wait_ready().await.unwrap();
+    cluster.wait_in_sync(TOPIC, PATIENCE).await.unwrap();
+    for (n, victim) in VICTIMS.into_iter().enumerate() {
+        wait_mended(&cluster, &writer, n, victim).await;
+    }
+    writer.write(8, RECORD, None).await.unwrap();
+    everything_is_everywhere(&mut cluster, &writer).await;
+    drop(writer);
+    cluster.finish().unwrap();
+}
+
+#[tokio::test]
+async fn damage_under_a_running_leader_is_found_by_the_background_check_and_mended() {
+    let (mut cluster, mut writer) = filled("damage-scrub", FAST_SCRUB).await;
+    let n = leader(&cluster).await;
+    flip(&cluster, &writer, n, VICTIMS[1]);
+    // Its leadership goes to another as soon as it is found.
+    let moved = until("another leads", async || -> Result<(), String> {
+        let now = leader(&cluster).await;
+        if now == n {
+            Err(format!("{now} leads"))
+        } else {
+            Ok(())
+        }
+    });
+    moved.await.unwrap();
+    writer.write(8, RECORD, None).await.unwrap();
+    everything_is_everywhere(&mut cluster, &writer).await;
+    wait_mended(&cluster, &writer, n, VICTIMS[1]).await;
+    drop(writer);
+    cluster.finish().unwrap();
+}
+
+#[tokio::test]
+async fn a_deleted_blob_file_of_a_stopped_broker_is_fetched_again() {
+    let (mut cluster, mut writer) = filled("damage-deleted", FAST_SCRUB).await;
+    let n = (leader(&cluster).await + 1) % BROKERS;
+    restart(&mut cluster, n, |cluster| {
+        let value = &writer.acknowledged()[&VICTIMS[2]];
+        let (path, _) = find(&log(cluster, n), value).unwrap();
+        fs::remove_file(path).unwrap();
+    })
+    .await;
+    wait_mended(&cluster, &writer, n, VICTIMS[2]).await;
+    writer.write(8, RECORD, None).await.unwrap();
+    everything_is_everywhere(&mut cluster, &writer).await;
+    drop(writer);
+    cluster.finish().unwrap();
+}
+
+/// A replica remembers that it is damaged, and refuses for as long as nobody can help it.
+#[tokio::test]
+async fn a_damaged_replica_whose_peers_are_damaged_in_the_same_place_stays_out_through_restarts() {
+    let (mut cluster, writer) = filled("damage-same", NO_SCRUB).await;
+    let victim = VICTIMS[0];
+    let n = (leader(&cluster).await + 1) % BROKERS;
+    for broker in 0..BROKERS {
+        cluster.stop(broker).await.unwrap();
+        flip(&cluster, &writer, broker, victim);
+    }
+    for broker in 0..BROKERS {
+        cluster.start_broker(broker).unwrap();
+    }
+    cluster.wait_ready().await.unwrap();
+    cluster.wait_in_sync(TOPIC, PATIENCE).await.unwrap();
+    for _ in 0..2 {
+        let refused = until("it refuses", async || -> Result<(), String> {
+            let answer = writer.fetch(n as i32, victim).await;
             let answer = answer.map_err(|error| format!("{error:#}"))?;
             writer.check(&answer).unwrap();
             match answer.code {
                 ErrorCode::KafkaStorageError => Ok(()),
                 code => Err(code.to_string()),
             }
-        },
-    );
-    refused.await.unwrap();
-}
-
-async fn isr(cluster: &Cluster) -> Vec<i32> {
-    let topic = cluster.describe(TOPIC).await.unwrap();
-    topic.partitions[&0].isr.clone()
-}
-
-async fn wait_out_of_isr(cluster: &Cluster, broker: i32) {
-    let left = until("it leaves the ISR", async || -> Result<(), String> {
-        // Each question begins with another broker, and all are to have heard of it.
-        for _ in 0..BROKERS {
-            let isr = isr(cluster).await;
-            if isr.contains(&broker) {
-                return Err(format!("{isr:?}"));
+        });
+        refused.await.unwrap();
+        for _ in 0..20 {
+            // Nor is what is whole served: a replica with a hole is not asked for the rest.
+            for offset in [0, victim] {
+                let answer = writer.fetch(n as i32, offset).await.unwrap();
+                assert!(answer.batches.is_empty(), "served at {offset}");
             }
+            cluster.check_alive().unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        Ok(())
-    });
-    left.await.unwrap();
-}
-
-/// The damaged replica serves nothing and stays out, while the others go on.
-async fn watch(cluster: &mut Cluster, writer: &mut Writer, broker: i32) {
-    let clock = SystemClock::new();
-    let begun = clock.monotonic();
-    while clock.monotonic().since(begun) < WATCHED {
-        writer.write(8, RECORD, None).await.unwrap();
-        // Nor is what is whole served: a replica with a hole is not asked for the rest.
-        for offset in [0, VICTIM, writer.end() - 1] {
-            let answer = writer.fetch(broker, offset).await.unwrap();
-            assert_eq!(answer.code, ErrorCode::KafkaStorageError, "at {offset}");
-            assert!(answer.batches.is_empty(), "served at {offset}");
-        }
-        let isr = isr(cluster).await;
-        assert!(!isr.contains(&broker), "{isr:?}");
-        cluster.check_alive().unwrap();
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-#[tokio::test]
-async fn a_damaged_replica_is_refused_before_and_after_a_restart_while_the_others_go_on() {
-    let mut cluster = Cluster::start("damage", Storage::Directory).await.unwrap();
-    cluster.create_topic(TOPIC, 1).await.unwrap();
-    let mut writer = Writer::start(cluster.client(), TOPIC, BATCH);
-    let damaged = follower(&cluster).await;
-    let n = usize::try_from(damaged).unwrap();
-    let log = cluster.data_dir(n).join("log-0");
-    let mut chunks = 0;
-    loop {
-        writer.write(CHUNK, RECORD, None).await.unwrap();
-        chunks += 1;
-        if find(&log, &writer.acknowledged()[&VICTIM]).is_some() {
-            break;
-        }
-        assert!(chunks < MOST_CHUNKS, "no blob file has the record");
-    }
-    cluster.wait_in_sync(TOPIC, PATIENCE).await.unwrap();
-
-    cluster.stop(n).await.unwrap();
-    let value = &writer.acknowledged()[&VICTIM];
-    let (file, at) = find(&log, value).unwrap();
-    flip(&file, at + RECORD as u64 / 2);
-    cluster.start_broker(n).unwrap();
-    cluster.wait_ready().await.unwrap();
-    // Nobody has read the batch yet: the replica counts as whole.
-    cluster.wait_in_sync(TOPIC, PATIENCE).await.unwrap();
-    wait_refused(&writer, damaged).await;
-    wait_out_of_isr(&cluster, damaged).await;
-    watch(&mut cluster, &mut writer, damaged).await;
-
-    cluster.stop(n).await.unwrap();
-    cluster.start_broker(n).unwrap();
-    cluster.wait_ready().await.unwrap();
-    wait_refused(&writer, damaged).await;
-    wait_out_of_isr(&cluster, damaged).await;
-    watch(&mut cluster, &mut writer, damaged).await;
-
-    // Both others have everything, the leader among them.
-    for broker in (0..BROKERS as i32).filter(|broker| *broker != damaged) {
-        writer.read_back(broker, 0).await.unwrap();
+        cluster.stop(n).await.unwrap();
+        cluster.start_broker(n).unwrap();
+        cluster.wait_ready().await.unwrap();
     }
     drop(writer);
     cluster.finish().unwrap();

@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use holdfast_kernel::image::{BrokerRecord, ClusterImage, PartitionRecord};
 use holdfast_model::BrokerId;
 use holdfast_quorum::{MemberStatus, Status as QuorumStatus};
-use holdfast_rpc::proto::admin::{Broker, DescribeClusterReply, Partitions, QuorumMember};
+use holdfast_rpc::proto::Damage;
+use holdfast_rpc::proto::admin::{
+    Broker, DamagedReplica, DescribeClusterReply, Partitions, QuorumMember,
+};
 
 use super::{AdminApi, permit};
 use crate::controller::ANSWERS_WITHIN_MS;
+use crate::repair::damage_everywhere;
 
 /// Partitions that are named one by one.
 const EXAMPLES: usize = 100;
@@ -22,7 +26,14 @@ impl AdminApi {
                 (self.state.quorum.status(), true)
             }
         };
-        describe(&self.state.image(), &status, stale)
+        let image = self.state.image();
+        let channels = self.state.controller.channels();
+        let partitions = &self.state.partitions;
+        let damaged = damage_everywhere(&image, channels, &self.identity, partitions).await;
+        DescribeClusterReply {
+            damaged: damaged.into_iter().map(damaged_replica).collect(),
+            ..describe(&image, &status, stale)
+        }
     }
 }
 
@@ -54,6 +65,16 @@ fn describe(image: &ClusterImage, status: &QuorumStatus, stale: bool) -> Describ
         ended_permits: ended,
         settings: image.cluster_configs.clone().into_iter().collect(),
         stale,
+        damaged: Vec::new(),
+    }
+}
+
+fn damaged_replica((broker, damage): (BrokerId, Damage)) -> DamagedReplica {
+    DamagedReplica {
+        broker: broker.0,
+        partition: damage.partition,
+        reason: damage.reason,
+        hindrance: damage.hindrance,
     }
 }
 

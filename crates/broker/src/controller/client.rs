@@ -209,6 +209,11 @@ impl ControllerClient {
         answer.is_ok()
     }
 
+    /// The connections to other brokers.
+    pub fn channels(&self) -> &Channels {
+        &self.channels
+    }
+
     /// The quorum as seen from here.
     pub fn quorum(&self) -> &Quorum {
         &self.quorum

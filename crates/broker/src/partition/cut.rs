@@ -1,11 +1,9 @@
 //! After a truncation or reset: the log's state is read back from disk.
 
 use holdfast_kernel::log::{ReplicaLog, SegmentLimits};
-use holdfast_model::{ErrorCode, Offset};
-use holdfast_store::{Op, RecoveredPartition};
+use holdfast_store::RecoveredPartition;
 
 use super::Partition;
-use super::health::Health;
 use super::role::{Answers, Role};
 
 /// A replica's log as the disk holds it.
@@ -44,48 +42,5 @@ impl Partition {
             }
         }
         Self::finish(answers);
-    }
-}
-
-impl Partition {
-    /// A read of the disk from an offset on failed; the code for whoever asked. Damage takes this
-    /// replica offline, nothing else does. The last replica keeps its place and refuses only what it
-    /// cannot read: nobody else has the rest.
-    pub fn on_read_error(&self, from: Offset, error: &holdfast_store::Error) -> ErrorCode {
-        if error.class() != holdfast_store::Class::PartitionDamaged {
-            return ErrorCode::KafkaStorageError;
-        }
-        let alone = {
-            let state = self.state.lock();
-            // What expired, or is being cut, while it was read is no damage.
-            let cutting = matches!(&state.role, Role::Follower(one) if one.is_cutting());
-            if from < state.role.log().log_start() || cutting || state.deleted {
-                return ErrorCode::OffsetOutOfRange;
-            }
-            let leader = state.role.leader();
-            leader.is_some_and(holdfast_kernel::replica::Leader::stands_alone)
-        };
-        self.environment.metrics.damaged_reads.inc();
-        if alone {
-            tracing::error!(
-                topic = self.topic_name(), partition = self.at.partition, %error,
-                "the only replica in sync is damaged: it goes on with what it can read"
-            );
-            return ErrorCode::KafkaStorageError;
-        }
-        self.take_offline_damaged(&error.to_string());
-        ErrorCode::KafkaStorageError
-    }
-
-    /// This replica serves nothing any more, nor after a restart.
-    fn take_offline_damaged(&self, reason: &str) {
-        let op = Op::PutMeta {
-            partition: self.at,
-            meta: Health::Damaged(reason.to_owned()).encode(),
-        };
-        if self.submit_control(0, op).is_err() {
-            tracing::error!(partition = %self.at, "damage is not written down: found again by reading");
-        }
-        self.take_offline(reason);
     }
 }

@@ -20,10 +20,13 @@ pub enum Role {
     Follower(Box<Follower>),
     /// Serves nothing: damaged, or it refused a leader that lacks acknowledged records.
     Offline {
-        /// The log, kept as it is.
-        log: Box<ReplicaLog>,
+        /// What it did before, kept as it was: a leader goes on as the same leader, with what it had
+        /// under way, or not at all.
+        kept: Box<Role>,
         /// Why, in words for a person.
         reason: String,
+        /// Its bytes are damaged: it comes back once they are mended.
+        damaged: bool,
     },
 }
 
@@ -31,18 +34,20 @@ impl Role {
     /// The log, whatever the role.
     pub fn log(&self) -> &ReplicaLog {
         match self {
-            Self::Idle(log) | Self::Offline { log, .. } => log,
+            Self::Idle(log) => log,
             Self::Leader(leader) => leader.log(),
             Self::Follower(follower) => follower.log(),
+            Self::Offline { kept, .. } => kept.log(),
         }
     }
 
     /// The log for changes that do not depend on the role.
     pub fn log_mut(&mut self) -> &mut ReplicaLog {
         match self {
-            Self::Idle(log) | Self::Offline { log, .. } => log,
+            Self::Idle(log) => log,
             Self::Leader(leader) => leader.log_mut(),
             Self::Follower(follower) => follower.log_mut(),
+            Self::Offline { kept, .. } => kept.log_mut(),
         }
     }
 
@@ -50,9 +55,10 @@ impl Role {
     pub(super) fn take_log(&mut self) -> ReplicaLog {
         let role = std::mem::replace(self, Self::Idle(Box::new(ReplicaLog::empty())));
         match role {
-            Self::Idle(log) | Self::Offline { log, .. } => *log,
+            Self::Idle(log) => *log,
             Self::Leader(leader) => leader.into_log(),
             Self::Follower(follower) => follower.into_log(),
+            Self::Offline { mut kept, .. } => kept.take_log(),
         }
     }
 
@@ -85,7 +91,8 @@ impl Role {
         match self {
             Self::Leader(leader) => leader.high_watermark(),
             Self::Follower(follower) => follower.high_watermark(),
-            Self::Idle(log) | Self::Offline { log, .. } => {
+            Self::Idle(_) | Self::Offline { .. } => {
+                let log = self.log();
                 log.known_high_watermark().min(log.log_end())
             }
         }
@@ -229,6 +236,10 @@ impl Partition {
 
     /// This replica serves nothing any more; its data stays as it is.
     pub fn take_offline(&self, reason: &str) {
+        self.go_offline(reason, false);
+    }
+
+    pub(super) fn go_offline(&self, reason: &str, damaged: bool) {
         let mut answers = Answers::new();
         {
             let mut state = self.state.lock();
@@ -240,16 +251,45 @@ impl Partition {
                 "replica is offline"
             );
             self.tell_leader_offline(&state);
-            let log = Box::new(state.role.take_log());
+            let idle = Role::Idle(Box::new(ReplicaLog::empty()));
+            let kept = Box::new(std::mem::replace(&mut state.role, idle));
             state.role = Role::Offline {
-                log,
+                kept,
                 reason: reason.to_owned(),
+                damaged,
             };
             state.senders.clear();
             self.change_epoch(&mut state, LeaderEpoch::UNKNOWN, &mut answers);
         }
         self.environment.metrics.replicas_taken_offline.inc();
         self.environment.work.resign.add(self.at);
+        Self::finish(answers);
+    }
+
+    /// This replica is whole again: it goes on where it stopped.
+    pub(super) fn come_back(&self) {
+        let Some(registration) = self.environment.broker_epoch() else {
+            return;
+        };
+        let mut answers = Answers::new();
+        {
+            let mut state = self.state.lock();
+            let idle = Role::Idle(Box::new(ReplicaLog::empty()));
+            state.role = match std::mem::replace(&mut state.role, idle) {
+                Role::Offline { kept, .. } => *kept,
+                role @ (Role::Idle(_) | Role::Leader(_) | Role::Follower(_)) => role,
+            };
+            if let Role::Follower(follower) = &mut state.role {
+                follower.interrupt();
+            }
+            let epoch = match (&state.role, &state.view) {
+                (Role::Leader(leader), _) => leader.epoch(),
+                (_, Some(view)) => view.leader_epoch,
+                (_, None) => LeaderEpoch::UNKNOWN,
+            };
+            self.change_epoch(&mut state, epoch, &mut answers);
+            self.reconcile(&mut state, registration, &mut answers);
+        }
         Self::finish(answers);
     }
 

@@ -23,6 +23,7 @@ impl Partition {
                 OpKind::TruncateTo | OpKind::ResetTo => cut = true,
                 OpKind::AdvanceLogStart => self.log_start_synced(Offset(step.token as i64)),
                 OpKind::CreatePartition
+                | OpKind::Mend
                 | OpKind::PutMeta
                 | OpKind::PutCheckpoint
                 | OpKind::PutHighWatermark
@@ -60,10 +61,8 @@ impl Partition {
                         self.send_ack(&state);
                     }
                 }
-                Role::Idle(log) | Role::Offline { log, .. } => {
-                    let end = end.min(log.log_end());
-                    log.synced(end);
-                }
+                Role::Idle(log) => log.synced(end.min(log.log_end())),
+                Role::Offline { kept, .. } => synced_offline(kept, end),
             }
         }
         Self::finish(answers);
@@ -169,6 +168,23 @@ impl Partition {
         if self.submit_control(start.0.unsigned_abs(), op).is_ok() {
             state.role.log_mut().advance_start(start);
             self.queue_senders(state);
+        }
+    }
+}
+
+/// The sync of what was written before a replica went offline.
+fn synced_offline(kept: &mut Role, end: Offset) {
+    match kept {
+        Role::Leader(leader) => {
+            // Nobody waits any more: whoever waited was sent away.
+            let _moved = leader.on_synced(end);
+        }
+        Role::Follower(follower) => {
+            let _no_conversation = follower.on_synced(end);
+        }
+        Role::Idle(_) | Role::Offline { .. } => {
+            let log = kept.log_mut();
+            log.synced(end.min(log.log_end()));
         }
     }
 }

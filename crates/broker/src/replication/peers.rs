@@ -71,6 +71,11 @@ impl Peers {
         (Arc::clone(peer), added)
     }
 
+    /// Where a peer is reached, if it is registered.
+    pub fn target(&self, id: BrokerId) -> Option<PeerTarget> {
+        self.by_id.read().get(&id)?.target.borrow().clone()
+    }
+
     /// Has the stream to a peer look at a partition.
     pub fn queue(&self, id: BrokerId, at: TopicPartition) {
         if let Some(peer) = self.by_id.read().get(&id) {

@@ -173,7 +173,7 @@ fn add_recovered(
         ));
         partitions.insert(Arc::clone(&partition));
         if let Health::Damaged(reason) = health {
-            partition.take_offline(&reason);
+            partition.was_damaged(&reason);
         }
     }
 }

@@ -1,15 +1,14 @@
 //! The order in which a broker comes up.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use holdfast_kernel::controller::{ControllerOptions, Registration};
+use holdfast_kernel::controller::Registration;
 use holdfast_kernel::image::{Endpoint, FEATURE_LEVEL};
 use holdfast_model::{BrokerEpoch, Clock, SystemClock};
-use holdfast_quorum::{Document, Quorum, Setup, Spawn};
-use holdfast_rpc::limits::{controller_server, replication_server};
+use holdfast_quorum::{Quorum, Setup};
+use holdfast_rpc::limits::{controller_server, repair_server, replication_server};
 use holdfast_rpc::{Address, Channels, Server};
 use holdfast_runtime::config::{Config, HostPort};
 use holdfast_runtime::tasks::Class;
@@ -21,7 +20,8 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::foundation::Foundation;
-use super::{DOCUMENT_FILE, StartError, draw};
+use super::options::{controller_options, quorum_spawn, read_document, rpc_options};
+use super::{StartError, draw};
 use crate::admin::{AdminApi, Process};
 use crate::admission::{self, Admissions};
 use crate::answer_memory::AnswerMemory;
@@ -35,6 +35,7 @@ use crate::handlers::fetch::FetchSessions;
 use crate::image_follower::ImageFollower;
 use crate::net::listener::Listener;
 use crate::partitions::Partitions;
+use crate::repair::{Mender, RepairService, Scrub};
 use crate::replication::{Links, ReplicationService};
 use crate::state::BrokerState;
 use crate::telemetry::{self, MaybeTelemetry, Receiver, Telemetry};
@@ -239,11 +240,18 @@ impl Parts {
         );
         let controller =
             ControllerService::new(self.office.clone(), quorum.clone(), identity, admissions);
+        let repair = RepairService {
+            partitions: Arc::clone(&self.links.partitions),
+            budget: self.state.budget.clone(),
+            identity,
+            disk_reads: Arc::clone(&self.state.disk_reads),
+        };
         let router = Server::builder(&rpc_options(&self.state.config))
             .add_service(quorum.raft_service())
             .add_service(quorum.formation_service())
             .add_service(controller_server(controller))
-            .add_service(replication_server(replication));
+            .add_service(replication_server(replication))
+            .add_service(repair_server(repair));
         let stop = self.tasks.shutdown_token();
         self.tasks.spawn("rpc-server", Class::Critical, async move {
             let served = holdfast_rpc::serve(socket, router, stop.cancelled_owned()).await;
@@ -387,6 +395,21 @@ impl Parts {
         );
         self.tasks
             .spawn("retention", Class::Critical, upkeep.retention(stop()));
+        let mender = Mender {
+            partitions: Arc::clone(&self.links.partitions),
+            channels: self.links.channels.clone(),
+            identity: self.links.identity,
+            disk_reads: Arc::clone(&self.state.disk_reads),
+        };
+        self.tasks
+            .spawn("mender", Class::Critical, mender.run(stop()));
+        let scrub = Scrub {
+            partitions: Arc::clone(&self.links.partitions),
+            disk_reads: Arc::clone(&self.state.disk_reads),
+            bytes_per_second: self.state.config.scrub_bytes_per_second,
+        };
+        // Where it is switched off it ends at once.
+        self.tasks.spawn("scrub", Class::Job, scrub.run(stop()));
         self.tasks.spawn(
             "group-offices",
             Class::Critical,
@@ -436,55 +459,4 @@ fn receive_telemetry(
     let forwarding = telemetry::forward(receiver, payloads, metrics, stop);
     tasks.spawn("telemetry", Class::Critical, forwarding);
     Ok(Some(Arc::new(telemetry)))
-}
-
-fn read_document(data_dir: &std::path::Path) -> Result<Option<Document>, StartError> {
-    let path: PathBuf = data_dir.join(DOCUMENT_FILE);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Ok(Some(Document::parse(&text)?)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(StartError::File {
-            action: "read",
-            path: path.display().to_string(),
-            source,
-        }),
-    }
-}
-
-fn quorum_spawn(tasks: &Tasks) -> Spawn {
-    let tasks = tasks.clone();
-    Arc::new(move |name, task| {
-        // The founder's work ends with the formation; everything else runs as long as the process.
-        let class = if name == "quorum-founder" {
-            Class::Job
-        } else {
-            Class::Critical
-        };
-        tasks.spawn(name, class, task);
-    })
-}
-
-fn rpc_options(config: &Config) -> holdfast_rpc::Options {
-    holdfast_rpc::Options {
-        source: config.rpc.source,
-        ..holdfast_rpc::Options::default()
-    }
-}
-
-fn controller_options(config: &Config) -> ControllerOptions {
-    let replication = &config.replication;
-    let preferred = Duration::from_secs(replication.preferred_leader_interval_s);
-    ControllerOptions {
-        session_timeout: Duration::from_millis(replication.session_timeout_ms),
-        heartbeat_interval: Duration::from_millis(replication.heartbeat_interval_ms),
-        preferred_interval: if replication.preferred_leaders {
-            preferred
-        } else {
-            Duration::MAX
-        },
-        default_partitions: config.topics.partitions,
-        default_replication_factor: config.topics.replication_factor,
-        topic_defaults: topic_defaults::of(&config.topic_defaults),
-        ..ControllerOptions::default()
-    }
 }

@@ -117,6 +117,11 @@ impl Follower {
         }
     }
 
+    /// Ends the conversation: this replica was away for a while, and whatever comes of it is late.
+    pub fn interrupt(&mut self) {
+        self.session = None;
+    }
+
     /// A leader opens a conversation.
     pub fn on_open(
         &mut self,

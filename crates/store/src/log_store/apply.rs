@@ -42,7 +42,10 @@ impl Op {
     /// Whether applying it looks at the database: then nothing of its partition may be pending in
     /// the same group.
     pub(super) fn reads(&self) -> bool {
-        matches!(self, Self::TruncateTo { .. } | Self::AdvanceLogStart { .. })
+        matches!(
+            self,
+            Self::Mend { .. } | Self::TruncateTo { .. } | Self::AdvanceLogStart { .. }
+        )
     }
 }
 
@@ -74,6 +77,9 @@ impl Applier<'_> {
                 ..
             } => {
                 self.append(partition, &mut log, &batch, info, high_watermark)?;
+            }
+            Op::Mend { batch, info, .. } => {
+                applied.outcome = self.mend(&log, &batch, info)?;
             }
             Op::TruncateTo { offset, .. } => {
                 applied.garbage = self.truncate(partition, &mut log, offset)?;
@@ -177,6 +183,18 @@ impl Applier<'_> {
         log.high_watermark = log.high_watermark.max(entry.known_high_watermark());
         log.leader_epoch = log.leader_epoch.max(info.leader_epoch);
         Ok(())
+    }
+
+    /// Puts a batch's bytes back where the index still names them.
+    fn mend(&mut self, log: &LogState, batch: &[u8], info: BatchInfo) -> Result<Outcome, Error> {
+        let held = info.end_offset() > log.log_start && info.end_offset() <= log.log_end;
+        let entry = self.entry_before(log.key, info.end_offset())?;
+        if !held || entry.is_none_or(|entry| entry.info != info) {
+            return Ok(Outcome::NoBatch);
+        }
+        let key = log.key.at(info.base_offset);
+        self.batch.put_cf(self.db.family(families::LOG), key, batch);
+        Ok(Outcome::Done)
     }
 
     fn truncate(

@@ -5,7 +5,7 @@ use holdfast_model::{BatchInfo, LeaderEpoch, LogCheckpoint, Offset, TopicPartiti
 
 use super::{Permit, Room};
 use crate::Error;
-use crate::batch_header::BatchHeader;
+use crate::batch_header::{self, BatchHeader};
 use crate::keys;
 
 /// Bytes that an operation without data takes in the write-ahead log, rounded up.
@@ -40,6 +40,16 @@ pub enum Op {
         info: BatchInfo,
         /// The high watermark known now.
         high_watermark: Offset,
+    },
+    /// Writes a batch again where its stored bytes are damaged. Nothing else of the log changes: the
+    /// index still names just this batch, or nothing is written.
+    Mend {
+        /// The partition.
+        partition: TopicPartition,
+        /// The batch, byte for byte as it was appended.
+        batch: Bytes,
+        /// What the index says of it.
+        info: BatchInfo,
     },
     /// Removes every batch from `offset` on, which is the end of a batch.
     TruncateTo {
@@ -103,6 +113,7 @@ pub enum OpKind {
     CreatePartition,
     PutMeta,
     Append,
+    Mend,
     TruncateTo,
     ResetTo,
     AdvanceLogStart,
@@ -120,6 +131,7 @@ impl Op {
             Self::CreatePartition { partition, .. }
             | Self::PutMeta { partition, .. }
             | Self::Append { partition, .. }
+            | Self::Mend { partition, .. }
             | Self::TruncateTo { partition, .. }
             | Self::ResetTo { partition, .. }
             | Self::AdvanceLogStart { partition, .. }
@@ -137,6 +149,7 @@ impl Op {
             Self::CreatePartition { .. } => OpKind::CreatePartition,
             Self::PutMeta { .. } => OpKind::PutMeta,
             Self::Append { .. } => OpKind::Append,
+            Self::Mend { .. } => OpKind::Mend,
             Self::TruncateTo { .. } => OpKind::TruncateTo,
             Self::ResetTo { .. } => OpKind::ResetTo,
             Self::AdvanceLogStart { .. } => OpKind::AdvanceLogStart,
@@ -155,7 +168,7 @@ impl Op {
                 topic_name, meta, ..
             } => SMALL_OP_BYTES + topic_name.len() + meta.len(),
             Self::PutMeta { meta, .. } => SMALL_OP_BYTES + limits::TOPIC_NAME_LENGTH + meta.len(),
-            Self::Append { batch, .. } => SMALL_OP_BYTES + batch.len(),
+            Self::Append { batch, .. } | Self::Mend { batch, .. } => SMALL_OP_BYTES + batch.len(),
             Self::ResetTo { checkpoint, .. } | Self::PutCheckpoint { checkpoint, .. } => {
                 checkpoint_bytes(checkpoint)
             }
@@ -171,7 +184,7 @@ impl Op {
     /// Which room it takes in the write queue.
     pub fn room(&self) -> Room {
         match self {
-            Self::Append { .. } => Room::Append,
+            Self::Append { .. } | Self::Mend { .. } => Room::Append,
             Self::CreatePartition { .. }
             | Self::PutMeta { .. }
             | Self::TruncateTo { .. }
@@ -228,6 +241,7 @@ impl Op {
                     return Err(bad("the batch's length or offsets are impossible"));
                 }
             }
+            Self::Mend { batch, info, .. } => batch_header::verify(batch, info).map_err(bad)?,
             Self::ResetTo { checkpoint, .. } => {
                 keys::check(checkpoint).map_err(bad)?;
                 if checkpoint.log_start != checkpoint.log_end {

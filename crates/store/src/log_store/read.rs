@@ -13,6 +13,9 @@ use crate::synced_db::SyncedDb;
 /// Batches looked up together: enough to share the work, few enough to stop soon after `max_bytes`.
 const LOOKUP_BATCHES: usize = 64;
 
+/// Most batches of one check, however small they are.
+const CHECKED_BATCHES: usize = 16 * 1024;
+
 /// One batch as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredBatch {
@@ -20,6 +23,17 @@ pub struct StoredBatch {
     pub info: BatchInfo,
     /// The batch, byte for byte as it was appended.
     pub bytes: Bytes,
+}
+
+/// What a check of a part of a log found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Batches that cannot be read, or are not what the index says, in order.
+    pub damaged: Vec<BatchInfo>,
+    /// Bytes of all batches that were looked at.
+    pub bytes: u64,
+    /// Where the next check goes on; none if this one reached the end.
+    pub next: Option<Offset>,
 }
 
 /// Reads one partition as of one moment: a truncation that comes meanwhile changes nothing.
@@ -58,7 +72,7 @@ impl<'a> Reader<'a> {
         })?;
         let mut batches = Vec::with_capacity(wanted.len());
         for infos in wanted.chunks(LOOKUP_BATCHES) {
-            for (info, found) in infos.iter().zip(self.look_up(infos)) {
+            for (info, found) in infos.iter().zip(self.look_up(infos, true)) {
                 match self.verified(info, found) {
                     Ok(batch) => batches.push(batch),
                     // What came before the damage is whole and may be served.
@@ -68,6 +82,43 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(batches)
+    }
+
+    /// Reads and verifies batches and keeps none of them.
+    pub(super) fn check(
+        &self,
+        from: Offset,
+        up_to: Offset,
+        max_bytes: u64,
+    ) -> Result<Checked, Error> {
+        let (mut wanted, mut bytes, mut next) = (Vec::new(), 0, None);
+        self.scan(from, up_to, |entry| {
+            if bytes >= max_bytes || wanted.len() == CHECKED_BATCHES {
+                next = Some(entry.info.base_offset);
+                return false;
+            }
+            bytes += u64::from(entry.info.size);
+            wanted.push(entry.info);
+            true
+        })?;
+        let mut damaged = Vec::new();
+        for infos in wanted.chunks(LOOKUP_BATCHES) {
+            for (info, found) in infos.iter().zip(self.look_up(infos, false)) {
+                match self.verified(info, found) {
+                    Ok(_whole) => {}
+                    Err(error @ Error::DamagedBatch { .. }) => {
+                        tracing::error!(%error, "a check found damage");
+                        damaged.push(*info);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(Checked {
+            damaged,
+            bytes,
+            next,
+        })
     }
 
     pub(super) fn entries(
@@ -133,18 +184,22 @@ impl<'a> Reader<'a> {
             .map_err(|error| self.damaged_index(error.to_string()))
     }
 
+    /// `keep`: what is read is likely to be read again.
     fn look_up(
         &self,
         infos: &[BatchInfo],
+        keep: bool,
     ) -> Vec<Result<Option<DBPinnableSlice<'_>>, rocksdb::Error>> {
         let keys: Vec<_> = infos
             .iter()
             .map(|info| self.key.at(info.base_offset))
             .collect();
         let log = self.db.family(families::LOG);
+        let mut options = self.options();
+        options.fill_cache(keep);
         self.db
             .db()
-            .batched_multi_get_cf_opt(log, &keys, true, &self.options())
+            .batched_multi_get_cf_opt(log, &keys, true, &options)
     }
 
     fn verified(

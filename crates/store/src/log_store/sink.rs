@@ -13,6 +13,8 @@ pub enum Outcome {
     Done,
     /// The partition does not exist (any more); nothing was written.
     NoPartition,
+    /// The log does not hold the batch that was to be mended (any more); nothing was written.
+    NoBatch,
 }
 
 /// One operation that is durable.

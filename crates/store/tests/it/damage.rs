@@ -4,8 +4,9 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use holdfast_model::Offset;
-use holdfast_store::{Class, Error};
+use bytes::Bytes;
+use holdfast_model::{BatchInfo, Offset};
+use holdfast_store::{Class, Error, Op, Outcome};
 
 use crate::rig::{Rig, files, partition};
 
@@ -190,4 +191,124 @@ fn a_damaged_batch_is_never_served_and_hurts_nobody_else() {
     assert_eq!(error.class(), Class::PartitionDamaged);
     // Writing goes on.
     rig.append(number, 100, 5, 100);
+}
+
+/// Two partitions of twenty batches each, in blob files, and what was appended to the second.
+fn in_blobs(path: &Path) -> Vec<Bytes> {
+    let mut rig = Rig::open(path).unwrap();
+    rig.create(0);
+    rig.create(1);
+    let batches = (0..20).map(|base| {
+        rig.append(0, base * 5, 5, 3000);
+        rig.append(1, base * 5, 5, 3000)
+    });
+    let batches = batches.collect();
+    rig.store.reclaim().unwrap();
+    batches
+}
+
+fn damaged(rig: &Rig, number: i32) -> Vec<BatchInfo> {
+    let checked = rig
+        .store
+        .check(partition(number), Offset(0), Offset(100), u64::MAX);
+    let checked = checked.unwrap();
+    assert_eq!(checked.next, None);
+    checked.damaged
+}
+
+/// What can happen to the bytes of a file while nobody looks.
+fn hurt_each_way(blob: &Path) {
+    let length = fs::metadata(blob).unwrap().len();
+    flip(blob, length / 4 * 3);
+    let file = OpenOptions::new().write(true).open(blob).unwrap();
+    // A hole in the middle of the first partition, and a lost end.
+    file.write_all_at(&[0; 4096], length / 4).unwrap();
+    file.set_len(length - 5000).unwrap();
+}
+
+#[test]
+fn a_check_names_just_the_damaged_batches_and_mending_makes_the_log_whole_for_good() {
+    let dir = tempfile::tempdir().unwrap();
+    let batches = in_blobs(dir.path());
+    hurt_each_way(&files(dir.path(), "blob").pop().unwrap());
+    let mut rig = Rig::open(dir.path()).unwrap();
+    let hurt = damaged(&rig, 1);
+    assert!(hurt.len() >= 2, "one flipped and one cut off: {hurt:?}");
+    for info in hurt {
+        let batch = batches[info.base_offset.0 as usize / 5].clone();
+        let op = Op::Mend {
+            partition: partition(1),
+            batch,
+            info,
+        };
+        assert_eq!(rig.run(op).outcome, Outcome::Done);
+    }
+    assert_eq!(damaged(&rig, 1), []);
+    assert!(!damaged(&rig, 0).is_empty(), "the other log is as it was");
+    drop(rig);
+    // Through a restart and a compaction.
+    let rig = Rig::open(dir.path()).unwrap();
+    assert_eq!(damaged(&rig, 1), []);
+    rig.store.reclaim().unwrap();
+    let read = rig
+        .store
+        .read(partition(1), Offset(0), Offset(100), usize::MAX);
+    let read: Vec<Bytes> = read.unwrap().into_iter().map(|one| one.bytes).collect();
+    assert_eq!(read, batches);
+}
+
+#[test]
+fn a_deleted_blob_file_is_damage_of_the_batches_in_it_and_can_be_mended() {
+    let dir = tempfile::tempdir().unwrap();
+    let batches = in_blobs(dir.path());
+    for blob in files(dir.path(), "blob") {
+        fs::remove_file(blob).unwrap();
+    }
+    let mut rig = Rig::open(dir.path()).unwrap();
+    let hurt = damaged(&rig, 1);
+    assert_eq!(hurt.len(), 20);
+    for (info, batch) in hurt.into_iter().zip(&batches) {
+        let batch = batch.clone();
+        rig.run(Op::Mend {
+            partition: partition(1),
+            batch,
+            info,
+        });
+    }
+    assert_eq!(damaged(&rig, 1), []);
+}
+
+#[test]
+fn mending_writes_nothing_where_the_log_holds_another_batch_or_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rig = Rig::open(dir.path()).unwrap();
+    rig.create(0);
+    let first = rig.append(0, 0, 5, 300);
+    rig.append(0, 5, 5, 300);
+    let info = rig
+        .store
+        .index(partition(0), Offset(0), Offset(1), 1)
+        .unwrap()[0];
+    let mend = |batch: &Bytes, info| Op::Mend {
+        partition: partition(0),
+        batch: batch.clone(),
+        info,
+    };
+    // Bytes that are not the batch that is named are refused before they are queued.
+    let other = BatchInfo { crc: 7, ..info };
+    assert!(rig.submit(mend(&first, other)).is_err());
+    rig.run(Op::AdvanceLogStart {
+        partition: partition(0),
+        offset: Offset(5),
+    });
+    assert_eq!(rig.run(mend(&first, info)).outcome, Outcome::NoBatch);
+    let (unknown, op) = crate::rig::append(0, 10, 5, 300);
+    let Op::Append { info, .. } = op else {
+        unreachable!()
+    };
+    assert_eq!(rig.run(mend(&unknown, info)).outcome, Outcome::NoBatch);
+    let read = rig
+        .store
+        .read(partition(0), Offset(5), Offset(100), usize::MAX);
+    assert_eq!(read.unwrap().len(), 1);
 }

@@ -144,6 +144,19 @@ fn text(cluster: &DescribeClusterReply) -> String {
             add(&mut out, format_args!("  {}\n", p.examples.join(" ")));
         }
     }
+    for one in &cluster.damaged {
+        let repair = match one.hindrance.as_str() {
+            "" => "being mended",
+            hindrance => hindrance,
+        };
+        add(
+            &mut out,
+            format_args!(
+                "damaged: {} on broker {}: {}; {repair}\n",
+                one.partition, one.broker, one.reason
+            ),
+        );
+    }
     if let Some(permit) = &cluster.permit {
         add(
             &mut out,
@@ -184,8 +197,17 @@ fn document(cluster: &DescribeClusterReply) -> Value {
             "examples": p.examples,
         })
     });
+    let damaged = cluster.damaged.iter().map(|one| {
+        json!({
+            "broker": one.broker,
+            "partition": one.partition,
+            "reason": one.reason,
+            "hindrance": one.hindrance,
+        })
+    });
     json!({
         "cluster_id": cluster.cluster_id,
+        "damaged": damaged.collect::<Vec<_>>(),
         "controller": cluster.controller,
         "feature_level": cluster.feature_level,
         "stale": cluster.stale,

@@ -215,6 +215,13 @@ pub(super) const KEYS: &[Key] = &[
         "Free bytes on the data disk below which writes are refused; a tenth of the disk at most",
     ),
     key(
+        "holdfast.scrub.bytes.per.second",
+        "scrub_bytes_per_second",
+        |c, v| set(&mut c.scrub_bytes_per_second, v, &(0..=1 << 40)),
+        "Bytes of stored records that are read and checked in the background, each second; 0 for \
+         none. The metric `holdfast_disk_scrub_round_seconds` says how long a whole round took",
+    ),
+    key(
         "num.network.threads",
         "network_threads",
         |c, v| set_optional(&mut c.network_threads, v, &(1..=1024)),
