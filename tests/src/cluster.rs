@@ -348,6 +348,14 @@ impl Cluster {
         }
     }
 
+    /// Whether a broker ended by itself since it was asked last; it may be started again then.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn has_ended(&mut self, n: usize) -> anyhow::Result<bool> {
+        self.brokers[n].has_ended()
+    }
+
     /// How many lines of a broker's log, over all its starts, have these words.
     ///
     /// # Errors

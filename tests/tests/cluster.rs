@@ -25,6 +25,8 @@ mod old_disks;
 mod pauses;
 #[path = "cluster/power_cuts.rs"]
 mod power_cuts;
+#[path = "cluster/renewed_disks.rs"]
+mod renewed_disks;
 #[path = "cluster/replaced_disks.rs"]
 mod replaced_disks;
 #[path = "cluster/retention.rs"]

@@ -7,7 +7,7 @@
 mod ask;
 mod grant;
 
-use holdfast_model::{ClusterId, ReplicaId};
+use holdfast_model::{ClusterId, Incarnation, ReplicaId};
 use holdfast_rpc::Address;
 
 pub use ask::{Error as AskError, ask};
@@ -29,6 +29,10 @@ pub struct AdmissionRequest {
     pub address: Option<Address>,
     /// It gets a vote even if no older disk of its broker has one.
     pub vote: bool,
+    /// The older disk of its broker, if the broker itself asks.
+    pub replaces: Option<Incarnation>,
+    /// Nothing is changed.
+    pub only_ask: bool,
 }
 
 /// What was done.

@@ -35,6 +35,7 @@ pub mod partition;
 pub mod partitions;
 pub mod pipeline;
 pub mod recovery;
+mod renewal;
 pub mod repair;
 pub mod replication;
 mod request_memory;

@@ -84,6 +84,17 @@ pub enum StartError {
     /// The receiver of clients' metrics.
     #[error("holdfast.telemetry.receiver: {0}")]
     Telemetry(String),
+    /// The disk is damaged, and no other may take its place by itself.
+    #[error(
+        "{error}; nothing was changed. The broker would come back by itself as a new disk, but: \
+         {hindrance}. What to do is in docs/recovery.md"
+    )]
+    Damaged {
+        /// What is damaged.
+        error: holdfast_store::Error,
+        /// Why not.
+        hindrance: String,
+    },
     /// Another process has this broker's place.
     #[error("stopped: {0}")]
     Replaced(String),
@@ -185,6 +196,7 @@ pub fn format(path: &Path, wanted: &Wanted<'_>) -> Result<Identity, StartError> 
         start: StartNumber(0),
         formation,
         recovery,
+        aside: None,
     };
     std::fs::create_dir_all(path).map_err(|source| StartError::File {
         action: "create",

@@ -1,6 +1,7 @@
 //! The data directory: whose disk this is, and that one process at a time uses it.
 
 mod identity_file;
+mod renewal;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -49,6 +50,9 @@ pub struct Identity {
     /// How often the cluster of this disk was recovered.
     #[serde(default)]
     pub recovery: RecoveryGeneration,
+    /// The life before this one, while its files are still to be set aside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aside: Option<Incarnation>,
 }
 
 /// An open data directory. Holds its lock until dropped.
@@ -121,6 +125,7 @@ impl DataDir {
                 expected,
             });
         }
+        identity = renewal::set_aside(path, identity)?;
         identity.start = StartNumber(identity.start.0 + 1);
         identity_file::write(path, &identity)?;
         Ok(Self {
@@ -143,7 +148,7 @@ impl DataDir {
         let lock = lock(path)?;
         Ok(Self {
             path: path.to_owned(),
-            identity: identity_file::read(path)?,
+            identity: renewal::set_aside(path, identity_file::read(path)?)?,
             _lock: lock,
         })
     }

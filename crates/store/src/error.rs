@@ -134,12 +134,17 @@ pub enum Error {
         source: rocksdb::Error,
     },
     /// RocksDB met an error in the background.
-    #[error("rocksdb stopped in the background: {errors} errors, writes stopped: {stopped}")]
+    #[error(
+        "rocksdb stopped in the background: {errors} errors, writes stopped: {stopped}, cause: {}",
+        cause.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string)
+    )]
     Background {
         /// How many errors it counts.
         errors: u64,
         /// Whether it refuses writes.
         stopped: bool,
+        /// What a write is refused with since.
+        cause: Option<rocksdb::Error>,
     },
     /// A call to the operating system failed.
     #[error("failed to {action} {path}: {source}")]
@@ -198,6 +203,32 @@ impl Error {
         }
     }
 
+    /// Whether stored bytes are damaged, or gone: starting again on the same files changes nothing. A
+    /// device that fails a read or a write is none of this.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. }
+            | Self::DamagedBatch { .. }
+            | Self::DamagedIndex { .. }
+            | Self::LostSyncedWrites { .. } => true,
+            Self::Rocks { source, .. } => is_damage(source),
+            Self::Background { cause, .. } => cause.as_ref().is_some_and(is_damage),
+            Self::Overloaded { .. }
+            | Self::DiskReserve { .. }
+            | Self::Stopped
+            | Self::UnknownPartition { .. }
+            | Self::BadOperation { .. }
+            | Self::TooLarge { .. }
+            | Self::InUse { .. }
+            | Self::NotFormatted { .. }
+            | Self::AlreadyFormatted { .. }
+            | Self::ForeignDisk { .. }
+            | Self::UnsupportedFormat { .. }
+            | Self::Io { .. }
+            | Self::Invariant { .. } => false,
+        }
+    }
+
     pub(crate) fn rocks(action: &'static str) -> impl FnOnce(rocksdb::Error) -> Self {
         move |source| Self::Rocks { action, source }
     }
@@ -216,5 +247,14 @@ impl Error {
             position,
             reason: reason.into(),
         }
+    }
+}
+
+/// A file that is not there is reported as an I/O error with the system's words.
+fn is_damage(error: &rocksdb::Error) -> bool {
+    match error.kind() {
+        rocksdb::ErrorKind::Corruption => true,
+        rocksdb::ErrorKind::IOError => error.as_ref().contains("No such file or directory"),
+        _ => false,
     }
 }

@@ -152,7 +152,13 @@ impl SyncedDb {
         if errors == 0 {
             Ok(())
         } else {
-            Err(Error::Background { errors, stopped })
+            // It says why to whoever wants to write. Nothing is written: the log holds groups only.
+            let cause = self.db.write_without_wal(WriteBatch::default()).err();
+            Err(Error::Background {
+                errors,
+                stopped,
+                cause,
+            })
         }
     }
 

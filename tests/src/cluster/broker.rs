@@ -123,6 +123,18 @@ impl Broker {
         Ok(true)
     }
 
+    /// Whether it ended by itself since it was asked last: it may be started again then.
+    pub(super) fn has_ended(&mut self) -> anyhow::Result<bool> {
+        let Some(process) = &mut self.process else {
+            return Ok(false);
+        };
+        let ended = process.try_wait()?.is_some();
+        if ended {
+            self.process = None;
+        }
+        Ok(ended)
+    }
+
     pub(super) fn check_alive(&mut self) -> anyhow::Result<()> {
         let Some(process) = &mut self.process else {
             return Ok(());
@@ -186,7 +198,6 @@ impl Broker {
         }
     }
 
-    /// A panic can hide behind a restart.
     /// How many lines of the log have these words.
     pub(super) fn said(&self, words: &str) -> anyhow::Result<usize> {
         let log = fs::read(&self.log)?;
@@ -194,6 +205,7 @@ impl Broker {
         Ok(log.lines().filter(|line| line.contains(words)).count())
     }
 
+    /// A panic can hide behind a restart.
     pub(super) fn check_log(&self) -> anyhow::Result<()> {
         let log = fs::read(&self.log)?;
         let log = String::from_utf8_lossy(&log);

@@ -258,3 +258,38 @@ async fn a_damaged_replica_whose_peers_are_damaged_in_the_same_place_stays_out_t
     drop(writer);
     cluster.finish().unwrap();
 }
+
+/// A damaged table of keys is of all partitions: the whole disk begins a new life.
+#[tokio::test]
+async fn damaged_tables_of_keys_make_the_broker_come_back_as_a_new_disk() {
+    let (mut cluster, mut writer) = filled("damage-tables", FAST_SCRUB).await;
+    let n = (leader(&cluster).await + 1) % BROKERS;
+    cluster.stop(n).await.unwrap();
+    let files = fs::read_dir(log(&cluster, n)).unwrap();
+    let files = files.map(|entry| entry.unwrap().path());
+    let mut tables = 0;
+    for table in files.filter(|path| path.extension().is_some_and(|end| end == "sst")) {
+        let file = File::options().write(true).open(&table).unwrap();
+        file.write_all_at(&[0x5a; 64], 0).unwrap();
+        tables += 1;
+    }
+    assert!(tables > 0, "no table was written yet");
+    cluster.start_broker(n).unwrap();
+    let mut renewed = false;
+    for _ in 0..600 {
+        if cluster.said(n, "begins a new life").unwrap() > 0 {
+            renewed = true;
+            break;
+        }
+        if cluster.has_ended(n).unwrap() {
+            cluster.start_broker(n).unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(renewed, "broker {n} goes on with damaged tables");
+    cluster.wait_ready().await.unwrap();
+    writer.write(8, RECORD, None).await.unwrap();
+    everything_is_everywhere(&mut cluster, &writer).await;
+    drop(writer);
+    cluster.finish().unwrap();
+}

@@ -21,6 +21,8 @@ impl AdminApi {
             address: admission::address(asked.host, asked.port)
                 .map_err(Status::invalid_argument)?,
             vote: asked.vote,
+            replaces: None,
+            only_ask: false,
         };
         let image = self.state.image();
         let brokers: Vec<Address> = image

@@ -114,6 +114,8 @@ async fn ask_one(
         host: address.map_or_else(String::new, |address| address.host.clone()),
         port: address.map_or(0, |address| u32::from(address.port)),
         vote: request.vote,
+        only_ask: request.only_ask,
+        replaces: request.replaces.unwrap_or_default().0,
     };
     let answer = async {
         let channel = channels.get(broker, Class::Control)?;

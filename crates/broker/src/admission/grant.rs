@@ -72,7 +72,22 @@ impl AdmissionRequest {
             },
             address: address(message.host.clone(), message.port)?,
             vote: message.vote,
+            replaces: (message.replaces != 0).then_some(Incarnation(message.replaces)),
+            only_ask: message.only_ask,
         })
+    }
+}
+
+impl Admission {
+    fn nothing_done(cluster: ClusterId, address: Address) -> Self {
+        Self {
+            cluster,
+            address,
+            newly_admitted: false,
+            newly_member: false,
+            votes: false,
+            vote_taken_from: None,
+        }
     }
 }
 
@@ -110,7 +125,9 @@ impl Admissions {
             )));
         }
         let image = self.quorum.image();
-        if let Some(hindrance) = Controller::hindrance(&image, replica) {
+        let hindrance = Controller::hindrance(&image, replica)
+            .or_else(|| Controller::hindrance_to_renewal(&image, replica, request.replaces?));
+        if let Some(hindrance) = hindrance {
             return Err(Error::Refused(hindrance));
         }
         let status = self.quorum.status();
@@ -125,6 +142,9 @@ impl Admissions {
                 replica.broker
             ))
         })?;
+        if request.only_ask {
+            return Ok(Admission::nothing_done(here, address));
+        }
         // A disk that nobody has seen at that address would be admitted for ever by a slip of the
         // pen.
         self.verify(&address, replica).await?;
@@ -285,6 +305,8 @@ mod tests {
             host: "h".to_owned(),
             port: 9192,
             vote: true,
+            only_ask: true,
+            replaces: 4,
         }
     }
 
@@ -293,6 +315,7 @@ mod tests {
         let read = AdmissionRequest::read(&message()).unwrap();
         assert_eq!(read.replica.to_string(), "2@0000000000000005");
         assert_eq!(read.address, Some(Address::new("h", 9192)));
+        assert_eq!(read.replaces, Some(Incarnation(4)));
         assert_eq!(read.cluster, Some(ClusterId(Uuid::from_bytes([7; 16]))));
         let bare = AdmitRequest {
             cluster_id: Bytes::new(),

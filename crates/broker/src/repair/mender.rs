@@ -1,19 +1,22 @@
 //! Mends damaged replicas, one at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use holdfast_kernel::controller::Controller;
 use holdfast_kernel::repair::{Answer, Repair};
 use holdfast_model::{BatchInfo, BrokerId, Offset, TopicPartition};
 use holdfast_rpc::{Channels, Identity};
-use holdfast_store::{Checked, Op};
+use holdfast_store::{Checked, DataDir, Error, Op};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::ask::{self, Held};
 use super::is_batch;
+use crate::controller::ControllerClient;
 use crate::environment::Environment;
 use crate::partition::Partition;
 use crate::partitions::Partitions;
@@ -42,6 +45,10 @@ pub struct Mender {
     pub identity: Identity,
     /// Turns at the disk.
     pub disk_reads: Arc<Semaphore>,
+    /// Who says whether the cluster can do without this disk.
+    pub controller: ControllerClient,
+    /// The disk.
+    pub directory: PathBuf,
 }
 
 impl Mender {
@@ -147,7 +154,30 @@ impl Mender {
             checked
         });
         let checked = checking.await.map_err(|error| error.to_string())?;
-        checked.map_err(|error| error.to_string())
+        match checked {
+            Ok(checked) => Ok(checked),
+            Err(error @ Error::DamagedIndex { .. }) => Err(self.begin_anew(&error).await),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The tables that hold this index hold those of other partitions too, and every compaction reads
+    /// them: no replica alone can be mended. The process ends, and the next start begins a new life of the
+    /// disk; unless the cluster cannot do without this one. Then it goes on with what it can read.
+    async fn begin_anew(&self, damage: &Error) -> String {
+        let replica = self.identity.replica;
+        if let Err(error) = self.controller.describe_quorum().await {
+            return format!("{damage}; {error}");
+        }
+        let image = self.controller.quorum().image();
+        if let Some((partition, more)) = Controller::holds_alone(&image, replica) {
+            return format!("{damage}; only this disk holds {partition} and {more} others");
+        }
+        if let Err(error) = DataDir::note_damage(&self.directory, &damage.to_string()) {
+            return format!("{damage}; {error}");
+        }
+        tracing::error!(%damage, "ends the process: the next start begins a new life of this disk");
+        std::process::abort();
     }
 
     /// Asks every other replica once. An error if that brought nothing.

@@ -1,6 +1,7 @@
 //! What a broker stands on: its disk, its identity, its memory budget, the replicas it holds.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use holdfast_rpc::Identity;
 use holdfast_runtime::budget::Share;
 use holdfast_runtime::config::Config;
 use holdfast_runtime::{MemoryBudget, Metrics};
-use holdfast_store::{DataDir, LogStore, MetaDb, MetaOptions, RecoveredPartition};
+use holdfast_store::{DataDir, FatalHook, LogStore, MetaDb, MetaOptions, RecoveredPartition};
 use parking_lot::RwLock;
 
 use super::StartError;
@@ -20,6 +21,7 @@ use crate::metrics::{BrokerMetrics, StoreMetrics};
 use crate::partition::{Health, Partition, TailCache, restore};
 use crate::partitions::Partitions;
 use crate::recovery;
+use crate::renewal;
 use crate::replication::Peers;
 use crate::test_point::TestPoint;
 use crate::topic_defaults;
@@ -42,12 +44,21 @@ impl Foundation {
     ///
     /// # Errors
     /// It is not this broker's, in use, or damaged.
-    pub(super) fn lay(
+    pub(super) async fn lay(
         config: Config,
         clock: Arc<dyn Clock>,
         metrics: &Metrics,
     ) -> Result<Self, StartError> {
-        let data_dir = open_data_dir(&config)?;
+        let mut data_dir = open_data_dir(&config)?;
+        let budget = MemoryBudget::new(config.memory_budget(), metrics);
+        let partitions = Arc::new(Partitions::new(StoreMetrics::new(metrics)));
+        let opening = Opening {
+            config: &config,
+            clock: &clock,
+            partitions: &partitions,
+            budget: &budget,
+        };
+        let (store, recovered, meta) = opening.open(&mut data_dir).await?;
         let disk = data_dir.identity();
         let replica = ReplicaId {
             broker: disk.broker,
@@ -63,9 +74,6 @@ impl Foundation {
             cluster = %disk.cluster, broker = %disk.broker, incarnation = %disk.incarnation,
             start = %disk.start, "starts"
         );
-        let budget = MemoryBudget::new(config.memory_budget(), metrics);
-        let partitions = Arc::new(Partitions::new(StoreMetrics::new(metrics)));
-        let (store, recovered, meta) = open_disk(&config, &clock, &partitions, &budget)?;
         check_recovery(&config, &meta, disk.recovery)?;
         partitions.attach(Arc::new(Environment {
             replica,
@@ -125,27 +133,70 @@ fn check_recovery(
 
 type Opened = (LogStore, Vec<RecoveredPartition>, MetaDb);
 
-/// Opens the log and the metadata at the same time; both block on the disk.
-fn open_disk(
-    config: &Config,
-    clock: &Arc<dyn Clock>,
-    partitions: &Arc<Partitions>,
-    budget: &MemoryBudget,
-) -> Result<Opened, StartError> {
-    let sink = Arc::clone(partitions);
-    let mut options = holdfast_store::Options::new(&config.data_dir, Arc::clone(clock), sink);
-    options.memory_bytes = budget.capacity(Share::Store) as usize;
-    options.reserve.reserve_bytes = config.disk_reserve_bytes;
-    let meta = MetaOptions::new(config.data_dir.join("meta"), Arc::clone(clock));
-    tokio::task::block_in_place(|| {
-        std::thread::scope(|scope| {
-            let opening = scope.spawn(|| MetaDb::open(meta));
-            let (store, recovered) = LogStore::open(options)?;
-            let meta = opening.join().map_err(|_panic| {
-                StartError::Io(std::io::Error::other("opening the metadata panicked"))
-            })??;
-            Ok((store, recovered, meta))
+/// What opening a disk needs, once or twice.
+struct Opening<'a> {
+    config: &'a Config,
+    clock: &'a Arc<dyn Clock>,
+    partitions: &'a Arc<Partitions>,
+    budget: &'a MemoryBudget,
+}
+
+impl Opening<'_> {
+    /// Opens what the disk holds. Where that is damaged, or an earlier process left word that it is, the
+    /// disk begins a new life first, if the cluster can do without the old one.
+    async fn open(&self, disk: &mut DataDir) -> Result<Opened, StartError> {
+        if let Some(damage) = DataDir::noted_damage(disk.path()) {
+            // Otherwise what can still be read is read, and served if it is right.
+            if let Err(hindrance) = renewal::renew(self.config, self.clock, disk, &damage).await? {
+                tracing::error!(damage, hindrance, "goes on with the damaged disk");
+            }
+        }
+        let error = match self.read() {
+            Err(StartError::Store(error)) if error.is_damage() => error,
+            opened => return opened,
+        };
+        let damage = error.to_string();
+        match renewal::renew(self.config, self.clock, disk, &damage).await? {
+            Ok(()) => self.read(),
+            Err(hindrance) => Err(StartError::Damaged { error, hindrance }),
+        }
+    }
+
+    /// Opens the log and the metadata at the same time; both block on the disk.
+    fn read(&self) -> Result<Opened, StartError> {
+        let directory = &self.config.data_dir;
+        let sink = Arc::clone(self.partitions);
+        let fatal = end_and_note(directory.clone());
+        let mut options = holdfast_store::Options::new(directory, Arc::clone(self.clock), sink);
+        options.memory_bytes = self.budget.capacity(Share::Store) as usize;
+        options.reserve.reserve_bytes = self.config.disk_reserve_bytes;
+        options.fatal = Arc::clone(&fatal);
+        let mut meta = MetaOptions::new(directory.join("meta"), Arc::clone(self.clock));
+        meta.fatal = fatal;
+        tokio::task::block_in_place(|| {
+            std::thread::scope(|scope| {
+                let opening = scope.spawn(|| MetaDb::open(meta));
+                let opened = LogStore::open(options);
+                let meta = opening.join().map_err(|_panic| {
+                    StartError::Io(std::io::Error::other("opening the metadata panicked"))
+                })??;
+                let (store, recovered) = opened?;
+                Ok((store, recovered, meta))
+            })
         })
+    }
+}
+
+/// Ends the process. If it is stored bytes that are damaged, the next start finds word of it: it would meet
+/// the same damage at the same place.
+fn end_and_note(directory: PathBuf) -> FatalHook {
+    Arc::new(move |error| {
+        if error.is_damage()
+            && let Err(failure) = DataDir::note_damage(&directory, &error.to_string())
+        {
+            tracing::error!(%failure, "no word is left of the damage");
+        }
+        holdfast_store::abort_process(error);
     })
 }
 

@@ -35,6 +35,7 @@ use crate::handlers::fetch::FetchSessions;
 use crate::image_follower::ImageFollower;
 use crate::net::listener::Listener;
 use crate::partitions::Partitions;
+use crate::renewal;
 use crate::repair::{Mender, RepairService, Scrub};
 use crate::replication::{Links, ReplicationService};
 use crate::state::BrokerState;
@@ -105,7 +106,7 @@ impl Broker {
         let asked_to_stop = signals::watch(&tasks)?;
         let probes = Probes::new(Arc::clone(&clock));
         let sockets = Sockets::bind(&config).await?;
-        let foundation = Foundation::lay(config, clock, &metrics)?;
+        let foundation = Foundation::lay(config, clock, &metrics).await?;
         let last = CancellationToken::new();
         let (parts, office, data_dir) = Parts::raise(foundation, tasks.clone()).await?;
         let state = Arc::clone(&parts.state);
@@ -334,8 +335,7 @@ impl Parts {
     }
 
     fn rpc_address(&self) -> Address {
-        let rpc = self.state.config.rpc.advertised();
-        Address::new(rpc.host, rpc.port)
+        renewal::own_address(&self.state.config)
     }
 
     fn registration(&self) -> Registration {
@@ -400,6 +400,8 @@ impl Parts {
             channels: self.links.channels.clone(),
             identity: self.links.identity,
             disk_reads: Arc::clone(&self.state.disk_reads),
+            controller: self.state.controller.clone(),
+            directory: self.state.config.data_dir.clone(),
         };
         self.tasks
             .spawn("mender", Class::Critical, mender.run(stop()));
@@ -408,7 +410,20 @@ impl Parts {
             disk_reads: Arc::clone(&self.state.disk_reads),
             bytes_per_second: self.state.config.scrub_bytes_per_second,
         };
-        // Where it is switched off it ends at once.
+        let directory = self.state.config.data_dir.clone();
+        let me = self.state.id();
+        let quorum = self.state.quorum.clone();
+        let remembering = renewal::remember_brokers(directory, quorum, me, stop());
+        self.tasks.spawn("address-book", Class::Job, remembering);
+        // Unless this disk is a new life, it ends at once; so does the scrub where it is switched off.
+        let comeback = renewal::ask_to_come_back(
+            self.state.config.data_dir.clone(),
+            self.links.identity,
+            self.rpc_address(),
+            self.state.quorum.clone(),
+            stop(),
+        );
+        self.tasks.spawn("comeback", Class::Job, comeback);
         self.tasks.spawn("scrub", Class::Job, scrub.run(stop()));
         self.tasks.spawn(
             "group-offices",

@@ -36,6 +36,8 @@ impl Waiting {
                 replica,
                 address: Some(address(replica.broker)),
                 vote: false,
+                replaces: None,
+                only_ask: false,
             };
             if let Err(error) = admission::ask(&named, &request, PATIENCE).await {
                 output::note(&format!(

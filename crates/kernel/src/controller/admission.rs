@@ -42,6 +42,34 @@ impl Controller {
         ))
     }
 
+    /// Which partition nobody but this disk holds, and how many more; none if the cluster can do without
+    /// it.
+    pub fn holds_alone(image: &ClusterImage, disk: ReplicaId) -> Option<(String, usize)> {
+        last_held(image, disk)
+    }
+
+    /// Why a broker may not take a new disk in the place of a damaged one by itself: the cluster knows
+    /// another disk of it than the one that it says it had.
+    pub fn hindrance_to_renewal(
+        image: &ClusterImage,
+        replica: ReplicaId,
+        replaces: Incarnation,
+    ) -> Option<String> {
+        let admitted = image.admitted.get(&replica.broker).copied();
+        if admitted == Some(replica.incarnation) {
+            return None;
+        }
+        match admitted.or_else(|| image.incarnation(replica.broker)) {
+            Some(known) if known == replaces => None,
+            Some(other) => Some(format!(
+                "broker {} is known with disk {other}, not with {replaces}: a person decides which takes \
+                 its place",
+                replica.broker
+            )),
+            None => Some(format!("broker {} was never here", replica.broker)),
+        }
+    }
+
     /// Why a disk that was seen twice may not be admitted again: which of its copies holds what it
     /// acknowledged nobody can tell, and others hold it too. If it alone holds a partition, a person may
     /// take the risk.

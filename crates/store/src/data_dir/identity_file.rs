@@ -12,9 +12,18 @@ use crate::Error;
 use crate::durable_mark::sync_parent;
 
 /// Newest version of the file, and of the directory's layout. Version 2 adds the recovery
-/// generation; it is written only where there was a recovery, so that an older program, which would
-/// drop it with the next start, opens every other disk.
-const FORMAT: u32 = 2;
+/// generation, version 3 the life whose files are still to be set aside; each is written only where there
+/// is something of it to say, so that an older program, which would drop it with the next start, opens
+/// every other disk.
+const FORMAT: u32 = 3;
+
+fn format_of(identity: &Identity) -> u32 {
+    match (identity.aside, identity.recovery.0) {
+        (Some(_), _) => 3,
+        (None, 0) => 1,
+        (None, _) => 2,
+    }
+}
 
 /// Far more than an identity with every broker named; a larger file is none.
 const MOST_BYTES: u64 = 1024 * 1024;
@@ -44,7 +53,7 @@ pub(super) fn exists(directory: &Path) -> Result<bool, Error> {
 pub(super) fn write(directory: &Path, identity: &Identity) -> Result<(), Error> {
     let path = file(directory);
     let body = serde_json::to_string(&Written {
-        format: if identity.recovery.0 == 0 { 1 } else { FORMAT },
+        format: format_of(identity),
         identity,
     })
     .expect("an identity holds numbers and names only, which always encode");

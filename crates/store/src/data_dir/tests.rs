@@ -11,6 +11,7 @@ fn identity() -> Identity {
             voters: vec![BrokerId(0), BrokerId(1), BrokerId(2)],
         },
         recovery: RecoveryGeneration(0),
+        aside: None,
     }
 }
 
@@ -103,13 +104,13 @@ fn a_flipped_bit_or_a_newer_version_is_refused() {
         std::fs::write(&path, &bytes).unwrap();
         assert!(DataDir::read(dir.path()).is_err(), "byte {at}");
     }
-    let body = r#"{"format":3}"#;
+    let body = r#"{"format":4}"#;
     let crc = crc32c::crc32c(body.as_bytes());
     std::fs::write(&path, format!("{body}\n{crc:08x}\n")).unwrap();
     let newer = DataDir::read(dir.path());
     assert!(matches!(
         newer,
-        Err(Error::UnsupportedFormat { found: 3, .. })
+        Err(Error::UnsupportedFormat { found: 4, .. })
     ));
 }
 
@@ -184,4 +185,117 @@ fn hostile_identity_files_are_read_or_refused_and_never_panic() {
         let checksum = format!("\n{:08x}\n", crc32c::crc32c(body));
         meet(&[body, checksum.as_bytes()].concat());
     });
+}
+
+/// A formatted directory with something of each kind in it.
+fn in_use() -> (tempfile::TempDir, Identity) {
+    let dir = tempfile::tempdir().unwrap();
+    DataDir::format(dir.path(), &identity()).unwrap();
+    let found = DataDir::open(dir.path(), None, BrokerId(2)).unwrap();
+    for folder in ["log-0", "meta"] {
+        std::fs::create_dir(dir.path().join(folder)).unwrap();
+        std::fs::write(dir.path().join(folder).join("file"), folder).unwrap();
+    }
+    for file in ["log-0.mark", "meta.mark", "formation.toml", "headroom"] {
+        std::fs::write(dir.path().join(file), file).unwrap();
+    }
+    DataDir::note_damage(dir.path(), "a bad block").unwrap();
+    (dir, found.identity().clone())
+}
+
+fn names_in(path: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(path)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+const MOVED: [&str; 6] = [
+    "damage",
+    "formation.toml",
+    "log-0",
+    "log-0.mark",
+    "meta",
+    "meta.mark",
+];
+
+#[test]
+fn a_new_life_has_another_incarnation_and_none_of_the_old_files() {
+    let (dir, old) = in_use();
+    assert_eq!(DataDir::noted_damage(dir.path()).unwrap(), "a bad block");
+    let mut open = DataDir::open(dir.path(), None, BrokerId(2)).unwrap();
+    let aside = open.renew(Incarnation(0xbeef)).unwrap();
+    assert_eq!(names_in(&aside), MOVED);
+    assert_eq!(std::fs::read(aside.join("meta/file")).unwrap(), b"meta");
+    let now = open.identity();
+    assert_eq!(now.incarnation, Incarnation(0xbeef));
+    assert_eq!(
+        (now.start, &now.formation),
+        (StartNumber(1), &Formation::Waiting)
+    );
+    assert_eq!((now.cluster, now.broker), (old.cluster, old.broker));
+    drop(open);
+    assert_eq!(DataDir::noted_damage(dir.path()), None);
+    assert_eq!(DataDir::renewed_from(dir.path()), Some(old.incarnation));
+    // What the new life writes stays where it is, whatever the next starts are.
+    std::fs::create_dir(dir.path().join("log-0")).unwrap();
+    let open = DataDir::open(dir.path(), None, BrokerId(2)).unwrap();
+    assert_eq!(open.identity().start, StartNumber(2));
+    assert!(dir.path().join("log-0").exists());
+    DataDir::forget_renewal(dir.path()).unwrap();
+    assert_eq!(DataDir::renewed_from(dir.path()), None);
+}
+
+#[test]
+fn a_crash_in_the_middle_of_a_new_life_is_finished_before_anybody_uses_the_directory() {
+    for moved in 0..=MOVED.len() {
+        let (dir, old) = in_use();
+        let new = Identity {
+            incarnation: Incarnation(0xbeef),
+            start: StartNumber(1),
+            formation: Formation::Waiting,
+            aside: Some(old.incarnation),
+            ..old.clone()
+        };
+        identity_file::write(dir.path(), &new).unwrap();
+        let aside = dir.path().join(format!("aside-{}", old.incarnation));
+        std::fs::create_dir(&aside).unwrap();
+        for name in &MOVED[..moved] {
+            std::fs::rename(dir.path().join(name), aside.join(name)).unwrap();
+        }
+        let open = DataDir::open(dir.path(), None, BrokerId(2)).unwrap();
+        assert_eq!(names_in(&aside), MOVED, "{moved} were moved");
+        assert_eq!(open.identity().incarnation, Incarnation(0xbeef));
+        assert_eq!(open.identity().aside, None);
+        assert_eq!(DataDir::renewed_from(dir.path()), Some(old.incarnation));
+    }
+}
+
+#[test]
+fn an_older_program_does_not_take_the_old_files_for_those_of_the_new_life() {
+    let (dir, old) = in_use();
+    let new = Identity {
+        aside: Some(old.incarnation),
+        incarnation: Incarnation(0xbeef),
+        ..old
+    };
+    identity_file::write(dir.path(), &new).unwrap();
+    let text = std::fs::read_to_string(dir.path().join("identity")).unwrap();
+    assert!(text.starts_with(r#"{"format":3,"#), "{text}");
+}
+
+#[test]
+fn a_disk_begins_a_new_life_twice_and_not_a_third_time() {
+    let (dir, _) = in_use();
+    let mut open = DataDir::open(dir.path(), None, BrokerId(2)).unwrap();
+    for incarnation in [1, 2] {
+        assert_eq!(open.hindrance_to_renewal().unwrap(), None);
+        open.renew(Incarnation(incarnation)).unwrap();
+    }
+    let hindrance = open.hindrance_to_renewal().unwrap().unwrap();
+    assert!(hindrance.contains("replace the disk"), "{hindrance}");
+    // Nor is a life begun under the number of the present one.
+    assert!(open.renew(Incarnation(2)).is_err());
 }

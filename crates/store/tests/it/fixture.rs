@@ -56,6 +56,7 @@ fn identity() -> Identity {
             voters: vec![BrokerId(4), BrokerId(5)],
         },
         recovery: RecoveryGeneration(0),
+        aside: None,
     }
 }
 

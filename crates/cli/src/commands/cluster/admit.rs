@@ -100,6 +100,8 @@ async fn by_rpc(admit: &Admit, reach: &Reach) -> anyhow::Result<Shown> {
         replica: admit.disk,
         address: admit.address.as_ref().map(address),
         vote: admit.vote,
+        replaces: None,
+        only_ask: false,
     };
     let patience = Duration::from_secs(reach.timeout);
     match admission::ask(&brokers, &request, patience).await {

@@ -78,3 +78,22 @@ fn the_last_holder_of_a_partition_is_not_given_up() {
         "{words}"
     );
 }
+
+#[test]
+fn a_disk_renews_itself_only_in_the_place_of_the_disk_that_the_cluster_knows() {
+    let mut office = Office::with_topic();
+    office.pass(1_500, &[0, 2]);
+    let hindrance = |office: &Office, new, old| {
+        Controller::hindrance_to_renewal(&office.image, disk(1, new), Incarnation(old))
+    };
+    assert_eq!(hindrance(&office, 2, 1), None);
+    // Somebody formatted another disk in its place meanwhile.
+    office.ask(&Command::Admit(disk(1, 5)));
+    let words = hindrance(&office, 2, 1).expect("not the one that is known");
+    assert!(words.contains("a person decides"), "{words}");
+    // That one may be damaged in turn, before it ever registered; and asking again is no other wish.
+    assert_eq!(hindrance(&office, 6, 5), None);
+    assert_eq!(hindrance(&office, 5, 1), None);
+    let never = Controller::hindrance_to_renewal(&office.image, disk(7, 2), Incarnation(1));
+    assert!(never.is_some());
+}

@@ -51,6 +51,9 @@ fn admission() -> Vec<Sample> {
         host: "broker-3.example".to_owned(),
         port: 9192,
         vote: true,
+        // Added later: a level's bytes stay as they were.
+        only_ask: false,
+        replaces: 0,
     };
     let reply = AdmitReply {
         envelope: Some(envelope()),
