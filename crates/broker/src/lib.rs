@@ -14,6 +14,7 @@ pub mod admission;
 pub mod answer_memory;
 pub mod controller;
 pub mod coordinator;
+mod disk_log;
 mod disk_read;
 pub mod environment;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub mod telemetry;
 pub mod test_point;
 pub mod topic_defaults;
 pub mod upkeep;
+pub mod verify;
 pub mod work;
 
 pub use serve::{Broker, StartError, Stopped};

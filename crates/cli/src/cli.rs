@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     bench, certificates, cluster, completion, config, consume, dev, doctor, format, group, permit,
-    plan, produce, recover, serve, topic,
+    plan, produce, recover, serve, topic, verify,
 };
 use crate::exit;
 use crate::session::Reach;
@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Plan(plan::Plan),
     /// Look for what endangers records or availability, and say how to mend it
     Doctor(doctor::Doctor),
+    /// Compare the replicas on the disks of stopped brokers, byte for byte
+    Verify(verify::Verify),
     /// Carry on a cluster that lost the majority of its voters for ever
     #[command(subcommand)]
     Recover(recover::Recover),

@@ -21,6 +21,7 @@ pub(crate) mod produce;
 pub(crate) mod recover;
 pub(crate) mod serve;
 pub(crate) mod topic;
+pub(crate) mod verify;
 
 /// Does what the command line asks for.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -53,6 +54,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Permit(permit) => block_on(permit::run(permit, &reach))?,
         Command::Certificates(certificates) => certificates::run(certificates, &reach)?,
+        Command::Verify(verify) => verify::run(&verify, &reach)?,
         Command::Recover(recover) => recover::run(recover, &reach)?,
         Command::Plan(plan) => return plan::run(&plan, &reach),
         Command::Doctor(doctor) => return block_on(doctor::run(&doctor, &reach)),

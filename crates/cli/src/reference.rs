@@ -73,6 +73,7 @@ mod tests {
             "cluster admit",
             "plan",
             "doctor",
+            "verify",
             "recover describe",
             "recover plan",
             "recover apply",

@@ -11,6 +11,9 @@ use holdfast_model::Clock;
 use super::{Cluster, ready};
 use crate::power;
 
+/// A little more than brokers take to write down what they know to be acknowledged.
+const HIGH_WATERMARK_WRITTEN: Duration = Duration::from_millis(1_500);
+
 /// How long a broker on a new disk may take to find out that it must wait.
 const WAITS_WITHIN: Duration = Duration::from_secs(30);
 
@@ -25,7 +28,31 @@ impl Cluster {
 
     /// The data folder of a broker.
     pub fn data_dir(&self, n: usize) -> PathBuf {
-        self.dir.join(format!("broker-{n}")).join("data")
+        let home = self.dir.join(format!("broker-{n}"));
+        if self.disks.is_empty() {
+            home.join("data")
+        } else {
+            home.join("disk").join("data")
+        }
+    }
+
+    /// Ends every broker where it is, and compares what their disks hold; how many batches were compared.
+    ///
+    /// # Errors
+    /// Something is wrong with what they hold.
+    pub async fn compare_disks(&mut self) -> anyhow::Result<u64> {
+        // A follower's knowledge of what was acknowledged last is on its disk within a second.
+        tokio::time::sleep(HIGH_WATERMARK_WRITTEN).await;
+        for broker in &mut self.brokers {
+            broker.kill_or_reap()?;
+        }
+        let folders: Vec<String> = (0..self.brokers.len())
+            .map(|n| self.data_dir(n).display().to_string())
+            .collect();
+        let mut words = vec!["verify", "-o", "json"];
+        words.extend(folders.iter().flat_map(|folder| ["--data-dir", folder]));
+        let report: serde_json::Value = serde_json::from_str(&self.tool(&words)?)?;
+        report["compared"].as_u64().context("no report")
     }
 
     /// The cluster's id, as the formation document has it.

@@ -129,6 +129,13 @@ async fn everything_is_everywhere(cluster: &mut Cluster, writer: &Writer) {
     }
 }
 
+/// And the disks hold the same, byte for byte.
+async fn finish(mut cluster: Cluster, writer: Writer) {
+    drop(writer);
+    assert!(cluster.compare_disks().await.unwrap() > 0);
+    cluster.finish().unwrap();
+}
+
 /// What the disks hold, with nothing of it in memory: the brokers start anew.
 async fn restart(cluster: &mut Cluster, n: usize, meanwhile: impl FnOnce(&Cluster)) {
     cluster.stop(n).await.unwrap();
@@ -152,8 +159,7 @@ async fn a_bit_that_flipped_while_a_follower_was_stopped_is_mended_when_it_is_re
     // And it is whole on the disk.
     restart(&mut cluster, n, |_| ()).await;
     everything_is_everywhere(&mut cluster, &writer).await;
-    drop(writer);
-    cluster.finish().unwrap();
+    finish(cluster, writer).await;
 }
 
 #[tokio::test]
@@ -173,8 +179,7 @@ async fn three_replicas_with_three_different_bad_places_mend_each_other() {
     }
     writer.write(8, RECORD, None).await.unwrap();
     everything_is_everywhere(&mut cluster, &writer).await;
-    drop(writer);
-    cluster.finish().unwrap();
+    finish(cluster, writer).await;
 }
 
 #[tokio::test]
@@ -195,8 +200,7 @@ async fn damage_under_a_running_leader_is_found_by_the_background_check_and_mend
     writer.write(8, RECORD, None).await.unwrap();
     everything_is_everywhere(&mut cluster, &writer).await;
     wait_mended(&cluster, &writer, n, VICTIMS[1]).await;
-    drop(writer);
-    cluster.finish().unwrap();
+    finish(cluster, writer).await;
 }
 
 #[tokio::test]
@@ -212,8 +216,7 @@ async fn a_deleted_blob_file_of_a_stopped_broker_is_fetched_again() {
     wait_mended(&cluster, &writer, n, VICTIMS[2]).await;
     writer.write(8, RECORD, None).await.unwrap();
     everything_is_everywhere(&mut cluster, &writer).await;
-    drop(writer);
-    cluster.finish().unwrap();
+    finish(cluster, writer).await;
 }
 
 /// A replica remembers that it is damaged, and refuses for as long as nobody can help it.
@@ -290,6 +293,5 @@ async fn damaged_tables_of_keys_make_the_broker_come_back_as_a_new_disk() {
     cluster.wait_ready().await.unwrap();
     writer.write(8, RECORD, None).await.unwrap();
     everything_is_everywhere(&mut cluster, &writer).await;
-    drop(writer);
-    cluster.finish().unwrap();
+    finish(cluster, writer).await;
 }

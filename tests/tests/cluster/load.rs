@@ -87,6 +87,8 @@ impl Load {
         verdict.ensure_clean().unwrap();
         let failed: Vec<&String> = ledgers.iter().flat_map(|(_, e)| &e.failed).collect();
         assert!(failed.is_empty(), "errors at the application: {failed:?}");
+        let compared = self.cluster.compare_disks().await.unwrap();
+        assert!(compared > 0, "nothing was compared");
         self.cluster.finish().unwrap();
     }
 }

@@ -1,30 +1,15 @@
 //! Describes what a disk holds.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use holdfast_kernel::config;
-use holdfast_kernel::log::SegmentLimits;
 use holdfast_kernel::recovery::{Copy, Description};
 use holdfast_model::{ReplicaId, SystemClock};
 use holdfast_quorum::{Keyspace, recovery};
-use holdfast_store::{
-    CommitSink, Completed, DataDir, LogStore, MetaDb, MetaOptions, Options, RecoveredPartition,
-};
+use holdfast_store::{DataDir, MetaDb, MetaOptions, RecoveredPartition};
 
 use super::{DescriptionFile, Error};
-use crate::partition::restore;
-
-/// Memory for the log's tables: nothing is written.
-const MEMORY_BYTES: usize = 64 * 1024 * 1024;
-
-/// Nobody waits for a write: there are none.
-struct NoWrites;
-
-impl CommitSink for NoWrites {
-    fn committed(&self, _group: &[Completed]) {}
-}
+use crate::disk_log;
 
 /// Describes the disk in a data folder whose broker does not run. The folder is opened as a start
 /// opens it (an honest torn tail of a write-ahead log is cut), but no start is counted and nothing
@@ -66,23 +51,13 @@ pub(super) fn open_metadata(path: &Path) -> Result<Arc<dyn Keyspace>, Error> {
 }
 
 fn copies(path: &Path) -> Result<Vec<Copy>, Error> {
-    let mut options = Options::new(path, Arc::new(SystemClock::new()), Arc::new(NoWrites));
-    options.memory_bytes = MEMORY_BYTES;
-    // What is kept free on the disk stays as it is.
-    options.reserve.reserve_bytes = 0;
-    options.reserve.headroom_bytes = 0;
-    let (store, recovered) = LogStore::open(options)?;
+    let (store, recovered) = disk_log::open(path)?;
     store.close();
     Ok(recovered.iter().map(copy).collect())
 }
 
 fn copy(found: &RecoveredPartition) -> Copy {
-    let settings = config::resolve(&BTreeMap::new(), &BTreeMap::new());
-    let limits = SegmentLimits {
-        bytes: settings.segment_bytes,
-        age_ms: settings.segment_ms,
-    };
-    let log = restore(found, limits);
+    let log = disk_log::log_of(found);
     let producers = log.producers().entries();
     let largest = producers.iter().map(|producer| producer.producer_id).max();
     Copy {
