@@ -18,7 +18,7 @@ CARGO_WITH = lib="$$(.ci/rocksdb)" && ROCKSDB_LIB_DIR="$$lib" ROCKSDB_STATIC=1
 
 .DEFAULT_GOAL := help
 .PHONY: help needs build dev test test-versions sim model bench bench-failover bench-groups bench-produce bench-start
-.PHONY: fmt lint torture
+.PHONY: fmt lint torture torture-disks
 .PHONY: kube-test kube-up kube-image kube-down kube-status kube-node-kill kube-node-start
 
 help: ## Say what there is
@@ -68,6 +68,16 @@ PARTS ?= roundtrip java-roundtrip java-groups groups franz sarama kafkajs others
 
 torture: build ## Real clients while a broker is killed every EVERY=20 seconds, one after the other
 	HOLDFAST_BIN=$(HOLDFAST) INTEROP_TORTURE=$(EVERY) tests/interop/run $(PARTS)
+
+# Brokers killed, paused, without power, with damaged files, in random order; as root. Counts go to RESULTS, if given.
+MINUTES ?= 10
+
+torture-disks: build ## Break brokers and their disks at random for MINUTES=10, under a ledger; compare all disks
+	tests/setup
+	$(CARGO_WITH) HOLDFAST_BIN=$(HOLDFAST) HOLDFAST_TORTURE_MINUTES=$(MINUTES) \
+		$(if $(RESULTS),HOLDFAST_TORTURE_RESULTS=$(abspath $(RESULTS))) cargo test --release --locked \
+		--package holdfast-tests --test torture -- --ignored --nocapture
+	$(if $(RESULTS),python3 tests/torture_report.py $(RESULTS) docs/reliability.md)
 
 sim: ## Simulate the cluster and the operator with faults; SEEDS=N runs N of each
 	$(CARGO_WITH) cargo run --release --locked --package holdfast-sim --bin holdfast-sim -- $(SEEDS)

@@ -24,10 +24,20 @@ impl Chance {
             Ok(text) => text.parse()?,
             Err(_unset) => SystemClock::new().wall_ms().unsigned_abs(),
         };
-        Ok(Self {
+        Ok(Self::of(seed))
+    }
+
+    /// The choices of a seed.
+    pub fn of(seed: u64) -> Self {
+        Self {
             seed,
             dice: StdRng::seed_from_u64(seed),
-        })
+        }
+    }
+
+    /// Another seed, as this one has it.
+    pub fn next_seed(&mut self) -> u64 {
+        u64::from(self.dice.random::<u32>())
     }
 
     /// What to set `HOLDFAST_SEED` to for the same choices.

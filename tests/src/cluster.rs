@@ -281,6 +281,20 @@ impl Cluster {
         Ok(())
     }
 
+    /// Cuts the power of one broker: what its disk had not synced is gone. It is down then.
+    ///
+    /// # Errors
+    /// The cluster's disks are no images, or a command fails.
+    pub fn cut_power_of(&mut self, n: usize) -> anyhow::Result<()> {
+        let disk = self
+            .disks
+            .get_mut(n)
+            .context("the power of a directory cannot be cut")?;
+        power::cut(std::slice::from_ref(disk))?;
+        self.brokers[n].kill_or_reap()?;
+        disk.mount_again()
+    }
+
     /// Waits until every broker that runs serves.
     ///
     /// # Errors
@@ -405,9 +419,14 @@ impl Drop for Cluster {
 }
 
 fn configuration(n: usize, data: &Path, [clients, rpc, admin]: [u16; 3], settings: &str) -> String {
+    let memory = if settings.contains("memory_budget_bytes") {
+        ""
+    } else {
+        "memory_budget_bytes = 268435456\n"
+    };
     format!(
         "broker_id = {n}\nzone = \"{zone}\"\ndata_dir = \"{data}\"\n\
-         admin_bind = \"127.0.0.1:{admin}\"\nmemory_budget_bytes = 268435456\n\
+         admin_bind = \"127.0.0.1:{admin}\"\n{memory}\
          disk_reserve_bytes = 67108864\n{settings}\n[rpc]\nbind = \"127.0.0.1:{rpc}\"\n\n\
          [[listeners]]\nname = \"PLAINTEXT\"\nbind = \"127.0.0.1:{clients}\"\n",
         zone = ZONES[n],

@@ -280,7 +280,7 @@ async fn damaged_tables_of_keys_make_the_broker_come_back_as_a_new_disk() {
     cluster.start_broker(n).unwrap();
     let mut renewed = false;
     for _ in 0..600 {
-        if cluster.said(n, "begins a new life").unwrap() > 0 {
+        if cluster.said(n, "the old files are set aside").unwrap() > 0 {
             renewed = true;
             break;
         }

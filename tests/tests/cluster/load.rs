@@ -72,7 +72,12 @@ impl Load {
     }
 
     /// Ends the load once everybody is back in every ISR, and compares the log with the ledgers.
-    pub(crate) async fn finish(mut self) {
+    pub(crate) async fn finish(self) {
+        let _counts = self.finish_counted().await;
+    }
+
+    /// The same; how many records were acknowledged, and how many batches compared between disks.
+    pub(crate) async fn finish_counted(mut self) -> (usize, u64) {
         self.cluster.wait_ready().await.unwrap();
         self.progress().await;
         self.in_sync().await;
@@ -90,5 +95,6 @@ impl Load {
         let compared = self.cluster.compare_disks().await.unwrap();
         assert!(compared > 0, "nothing was compared");
         self.cluster.finish().unwrap();
+        (verdict.acknowledged, compared)
     }
 }

@@ -34,7 +34,7 @@ const HURTS: [Hurt; 6] = [
     Hurt::WholeLog,
 ];
 
-const RENEWED: &str = "begins a new life";
+const RENEWED: &str = "the old files are set aside";
 
 /// The largest file of a folder that has this in its name.
 fn largest(folder: &Path, part: &str) -> PathBuf {
