@@ -74,6 +74,7 @@ MINUTES ?= 10
 
 torture-disks: build ## Break brokers and their disks at random for MINUTES=10, under a ledger; compare all disks
 	tests/setup
+	@command -v strace >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install --yes strace
 	$(CARGO_WITH) HOLDFAST_BIN=$(HOLDFAST) HOLDFAST_TORTURE_MINUTES=$(MINUTES) \
 		$(if $(RESULTS),HOLDFAST_TORTURE_RESULTS=$(abspath $(RESULTS))) cargo test --release --locked \
 		--package holdfast-tests --test torture -- --ignored --nocapture

@@ -28,6 +28,10 @@ FAULTS = [
     ("LogDamaged", "a bit flips in a write-ahead log", None),
     ("ManifestDamaged", "a bit flips in a manifest", None),
     ("TableDamaged", "a bit flips in a table of keys", None),
+    ("FullOfOne", "one disk is full for some seconds", 30),
+    ("FullOfAll", "all disks are", 10),
+    ("SyncFails", "a sync fails (EIO)", None),
+    ("SyncStalls", "every sync of a broker takes 3 s", None),
     ("DiskWiped", "a disk is wiped, a new one is admitted", 40),
 ]
 DAMAGE = {

@@ -11,7 +11,10 @@
 )]
 
 #[path = "cluster/load.rs"]
-#[expect(dead_code, reason = "shared with the tests of `cluster.rs`, which begin and end otherwise")]
+#[expect(
+    dead_code,
+    reason = "shared with the tests of `cluster.rs`, which begin and end otherwise"
+)]
 mod load;
 
 use std::collections::BTreeMap;
@@ -19,12 +22,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use holdfast_model::{Clock, SystemClock};
 use holdfast_tests::chance::Chance;
 use holdfast_tests::cluster::{BROKERS, Cluster, Storage};
 use holdfast_tests::power;
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::load::Load;
@@ -37,6 +43,9 @@ const SETTINGS: &str = "memory_budget_bytes = 67108864\nscrub_bytes_per_second =
 
 /// Two rounds of the background check.
 const SCRUBBED: Duration = Duration::from_secs(25);
+
+/// What a filler leaves: below the reserve of 64 MiB, and below a quarter of it.
+const LEFT_BYTES: u64 = 12 << 20;
 
 /// What a new life of a disk says.
 const RENEWED: &str = "the old files are set aside";
@@ -58,6 +67,10 @@ enum Fault {
     ZeroedStopped,
     CutOffStopped,
     DeletedStopped,
+    FullOfOne,
+    FullOfAll,
+    SyncFails,
+    SyncStalls,
     LogDamaged,
     ManifestDamaged,
     TableDamaged,
@@ -77,9 +90,13 @@ const MIX: &[(Fault, usize)] = &[
     (Fault::ZeroedStopped, 5),
     (Fault::CutOffStopped, 4),
     (Fault::DeletedStopped, 4),
-    (Fault::LogDamaged, 3),
-    (Fault::ManifestDamaged, 3),
-    (Fault::TableDamaged, 3),
+    (Fault::FullOfOne, 6),
+    (Fault::FullOfAll, 3),
+    (Fault::SyncFails, 6),
+    (Fault::SyncStalls, 5),
+    (Fault::LogDamaged, 6),
+    (Fault::ManifestDamaged, 6),
+    (Fault::TableDamaged, 6),
     (Fault::DiskWiped, 4),
 ];
 
@@ -194,6 +211,10 @@ impl Round {
                 self.load.cluster.start_broker(n).unwrap();
                 return hurt;
             }
+            Fault::FullOfOne => self.fill(&[n]).await,
+            Fault::FullOfAll => self.fill(&[0, 1, 2]).await,
+            Fault::SyncFails => return self.sync_fails(n).await,
+            Fault::SyncStalls => self.sync_stalls(n).await,
             Fault::LogDamaged | Fault::ManifestDamaged | Fault::TableDamaged => {
                 return self.renewed(n, fault).await;
             }
@@ -216,6 +237,81 @@ impl Round {
         for n in 0..BROKERS {
             self.load.cluster.start_broker(n).unwrap();
         }
+    }
+
+    /// Something else fills disks below their reserve for a while. Where there is room left, records are taken.
+    async fn fill(&mut self, brokers: &[usize]) {
+        let filler = |n: &usize| {
+            let data = self.load.cluster.data_dir(*n);
+            data.parent().unwrap().join("filler")
+        };
+        let fillers: Vec<PathBuf> = brokers.iter().map(filler).collect();
+        for path in &fillers {
+            let disk = statvfs(path.parent().unwrap()).unwrap();
+            let free = disk.f_bavail * disk.f_frsize;
+            let file = File::create(path).unwrap();
+            let taken = free.saturating_sub(LEFT_BYTES);
+            fallocate(&file, FallocateFlags::empty(), 0, taken.max(1)).unwrap();
+        }
+        tokio::time::sleep(self.chance.millis(3_000..7_000)).await;
+        if brokers.len() < BROKERS {
+            self.load.progress().await;
+        }
+        self.load.cluster.check_alive().unwrap();
+        for path in &fillers {
+            fs::remove_file(path).unwrap();
+        }
+    }
+
+    /// The next sync of a broker fails: it must end before it says anything further, and comes back.
+    async fn sync_fails(&mut self, n: usize) -> bool {
+        let calls = ["fdatasync", "fsync"];
+        let call = calls[self.chance.one_of(2)];
+        let mut tracer = self.trace(n, &format!("inject={call}:error=EIO"));
+        let mut ended = false;
+        for _ in 0..150 {
+            if self.load.cluster.has_ended(n).unwrap() {
+                ended = true;
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        detach(&mut tracer);
+        if !ended {
+            // There was nothing to sync in this way.
+            return false;
+        }
+        self.load.cluster.start_broker(n).unwrap();
+        true
+    }
+
+    /// Every sync of a broker takes seconds for a while: what it leads must go to others.
+    async fn sync_stalls(&mut self, n: usize) {
+        let mut tracer = self.trace(n, "inject=fdatasync:delay_enter=3000000");
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        self.load.progress().await;
+        detach(&mut tracer);
+    }
+
+    fn trace(&self, n: usize, what: &str) -> Child {
+        let pid = self.load.cluster.pids()[n];
+        let tracer = Command::new("strace")
+            .args([
+                "-f",
+                "-qq",
+                "-e",
+                "trace=fsync,fdatasync",
+                "-e",
+                what,
+                "-o",
+                "/dev/null",
+            ])
+            .args(["-p", &pid.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        tracer.unwrap()
     }
 
     /// Damage that only a new life of the disk mends.
@@ -267,7 +363,7 @@ impl Round {
         };
         let mut files: Vec<PathBuf> = files.map(|entry| entry.path()).filter(is_kind).collect();
         // One that is gone by now was just compacted away.
-        files.retain(|path| fs::metadata(path).is_ok_and(|file| file.len() > 8_192));
+        files.retain(|path| fs::metadata(path).is_ok_and(|file| file.len() > 512));
         files.sort();
         if files.is_empty() {
             return false;
@@ -294,6 +390,14 @@ impl Round {
         }
         true
     }
+}
+
+/// Ends a tracer, which lets its broker go on.
+fn detach(tracer: &mut Child) {
+    let pid = Pid::from_raw(tracer.id().cast_signed()).unwrap();
+    // One whose broker has ended has ended too.
+    let _gone = kill_process(pid, Signal::INT);
+    tracer.wait().unwrap();
 }
 
 fn report(results: Option<&Path>, line: &serde_json::Value) {

@@ -1,6 +1,6 @@
 //! A broker's disk: a page cache in front of what survives a power cut.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use holdfast_kernel::image::ClusterImage;
 use holdfast_kernel::log::{ReplicaLog, SegmentLimits};
@@ -154,6 +154,8 @@ pub struct Disk {
     pub lost_tail: bool,
     /// The controller has refused it as a copy. The faults must know it; the node does not.
     pub found_out: bool,
+    /// Replicas whose bytes are damaged; the broker has written that down.
+    pub damaged: BTreeSet<TopicPartition>,
     logs: BTreeMap<TopicPartition, StoredLog>,
     queued: VecDeque<Op>,
     in_flight: Vec<Op>,
@@ -169,6 +171,7 @@ impl Disk {
             rolled_back: false,
             lost_tail: false,
             found_out: false,
+            damaged: BTreeSet::new(),
             logs: BTreeMap::new(),
             queued: VecDeque::new(),
             in_flight: Vec::new(),

@@ -1,5 +1,7 @@
 //! What goes wrong, and how it is set right.
 
+use holdfast_model::TopicPartition;
+
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
@@ -39,6 +41,8 @@ pub enum FaultKind {
     RollBack,
     /// A machine's wall clock jumps, ahead or back.
     ClockJump,
+    /// Stored bytes of a replica are damaged, until they are mended from another.
+    Damage,
 }
 
 /// How a fault ends.
@@ -56,6 +60,8 @@ pub enum Repair {
     Replace(usize),
     /// A machine's clock shows the true time again.
     Clock(usize),
+    /// A replica's bytes are what they were.
+    Mend(usize, TopicPartition),
 }
 
 /// Every kind, evenly mixed.
@@ -78,4 +84,5 @@ pub const FAULTS: &[(FaultKind, u32)] = &[
     (FaultKind::Wipe, 2),
     (FaultKind::RollBack, 2),
     (FaultKind::ClockJump, 3),
+    (FaultKind::Damage, 4),
 ];

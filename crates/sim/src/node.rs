@@ -121,10 +121,11 @@ impl Node {
         let limits = ctx.settings.segment_limits();
         let replicas = self.disk.logs().map(|(at, stored)| {
             let log = stored.restore(limits);
-            (
-                *at,
-                Replica::new(*at, log, stored.entries().to_vec(), planted),
-            )
+            let mut replica = Replica::new(*at, log, stored.entries().to_vec(), planted);
+            if self.disk.damaged.contains(at) {
+                replica.be_offline();
+            }
+            (*at, replica)
         });
         let local = Local {
             node: self.index,
@@ -171,6 +172,32 @@ impl Node {
             ctx.trace.log(ctx.now, || format!("node {index} stops"));
             self.disk.flush();
         }
+    }
+
+    /// Damage is found in a replica; whether it leaves service for it.
+    pub fn damage(&mut self, at: TopicPartition, ctx: &mut Context<'_>) -> bool {
+        let Some(process) = &mut self.process else {
+            return false;
+        };
+        process.refresh(ctx.now);
+        let mut left = false;
+        process.with(at, ctx, |replica, local, ctx| {
+            left = replica.go_offline(local, ctx);
+        });
+        if left {
+            self.disk.damaged.insert(at);
+        }
+        left
+    }
+
+    /// A replica's bytes are what they were.
+    pub fn mend(&mut self, at: TopicPartition, ctx: &mut Context<'_>) {
+        self.disk.damaged.remove(&at);
+        if let Some(process) = &mut self.process {
+            process.refresh(ctx.now);
+            process.with(at, ctx, Replica::come_back);
+        }
+        self.write(ctx);
     }
 
     /// A message arrives.

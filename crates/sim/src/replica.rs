@@ -2,6 +2,7 @@
 
 mod follow;
 mod lead;
+mod offline;
 pub mod upkeep;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,8 @@ pub enum Role {
     Leader(Box<Leader>),
     /// Follows.
     Follower(Box<Follower>),
+    /// Serves nothing, because its bytes are damaged; what it did before is kept.
+    Offline(Box<Role>),
 }
 
 /// A producer that waits for the high watermark.
@@ -59,12 +62,17 @@ pub struct Replica {
 }
 
 impl Role {
+    fn idle() -> Self {
+        Self::Idle(Box::new(ReplicaLog::empty()))
+    }
+
     /// The log.
     pub fn log(&self) -> &ReplicaLog {
         match self {
             Self::Idle(log) => log,
             Self::Leader(leader) => leader.log(),
             Self::Follower(follower) => follower.log(),
+            Self::Offline(kept) => kept.log(),
         }
     }
 
@@ -73,22 +81,27 @@ impl Role {
             Self::Idle(log) => log,
             Self::Leader(leader) => leader.log_mut(),
             Self::Follower(follower) => follower.log_mut(),
+            Self::Offline(kept) => kept.log_mut(),
         }
     }
 
     fn high_watermark(&self) -> Offset {
         match self {
-            Self::Idle(log) => log.known_high_watermark().min(log.log_end()),
+            Self::Idle(_) | Self::Offline(_) => {
+                let log = self.log();
+                log.known_high_watermark().min(log.log_end())
+            }
             Self::Leader(leader) => leader.high_watermark(),
             Self::Follower(follower) => follower.high_watermark(),
         }
     }
 
     fn take_log(&mut self) -> ReplicaLog {
-        match std::mem::replace(self, Self::Idle(Box::new(ReplicaLog::empty()))) {
+        match std::mem::replace(self, Self::idle()) {
             Self::Idle(log) => *log,
             Self::Leader(leader) => leader.into_log(),
             Self::Follower(follower) => follower.into_log(),
+            Self::Offline(mut kept) => kept.take_log(),
         }
     }
 }
@@ -128,6 +141,7 @@ impl Replica {
         };
         let leads = view.leads(local.replica.broker, registration, self.role.log());
         match &mut self.role {
+            Role::Offline(_) => {}
             Role::Leader(leader) if leads && leader.epoch() == view.leader_epoch => {
                 let moved = leader.on_view(&view);
                 self.senders
@@ -184,6 +198,12 @@ impl Replica {
         });
         self.role = Role::Leader(Box::new(leader));
         self.change_epoch(view.leader_epoch, local, ctx);
+        self.begin_senders(view, local);
+        self.after_advance(local, ctx);
+        self.pump_all(false, local, ctx);
+    }
+
+    fn begin_senders(&mut self, view: &PartitionView, local: &Local) {
         self.senders = view
             .replicas
             .iter()
@@ -191,8 +211,6 @@ impl Replica {
             .filter(|broker| *broker != local.replica.broker)
             .map(|broker| (broker, Sender::default()))
             .collect();
-        self.after_advance(local, ctx);
-        self.pump_all(false, local, ctx);
     }
 
     fn follow(
@@ -235,8 +253,7 @@ impl Replica {
             .partition_point(|info| info.end_offset() <= high_watermark);
         let epoch = match &self.role {
             Role::Leader(leader) => leader.epoch(),
-            Role::Idle(log) => log.leader_epoch(),
-            Role::Follower(follower) => follower.log().leader_epoch(),
+            Role::Idle(_) | Role::Follower(_) | Role::Offline(_) => self.role.log().leader_epoch(),
         };
         ctx.oracle.shows(
             self.at,
@@ -254,7 +271,11 @@ impl Replica {
         let to = self
             .batches
             .partition_point(|info| info.end_offset() <= high_watermark);
-        if cutting { &[] } else { &self.batches[..to] }
+        if cutting || self.is_offline() {
+            &[]
+        } else {
+            &self.batches[..to]
+        }
     }
 }
 

@@ -45,6 +45,10 @@ pub enum Situation {
     DecidedByTheGone,
     /// A controller goes, and what it was about to decide is lost.
     DecisionLost,
+    /// A replica's bytes are damaged, and it leaves service.
+    ReplicaOffline,
+    /// A damaged leader is mended before another was elected, and goes on.
+    SameLeaderAgain,
 }
 
 /// Every situation.
@@ -69,6 +73,8 @@ pub const SITUATIONS: &[Situation] = &[
     Situation::MinimumWithEligible,
     Situation::DecidedByTheGone,
     Situation::DecisionLost,
+    Situation::ReplicaOffline,
+    Situation::SameLeaderAgain,
 ];
 
 /// How often each was seen.

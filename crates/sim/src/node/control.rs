@@ -112,7 +112,12 @@ impl Process {
             host: String::new(),
             port: 0,
         };
-        let logs = self.replicas.iter().map(|(at, replica)| {
+        // What is damaged must not be elected for its length.
+        let whole = self
+            .replicas
+            .iter()
+            .filter(|(_, replica)| !replica.is_offline());
+        let logs = whole.map(|(at, replica)| {
             let log = replica.role.log();
             (*at, log.epochs().last(), log.log_end())
         });

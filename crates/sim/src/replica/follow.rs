@@ -28,6 +28,7 @@ impl Replica {
             }
             Role::Leader(_) => Err(RefusedReason::NoSession),
             Role::Idle(_) => Err(RefusedReason::UnknownPartition),
+            Role::Offline(_) => Err(RefusedReason::Offline),
             Role::Follower(follower) => follower.on_open(epoch, session),
         };
         let message = match answer {

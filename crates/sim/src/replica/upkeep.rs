@@ -35,6 +35,7 @@ impl Replica {
                 let end = end.min(log.log_end());
                 log.synced(end);
             }
+            Role::Offline(kept) => synced_offline(kept, end),
         }
     }
 
@@ -48,6 +49,12 @@ impl Replica {
 
     /// The timer: streams, checkpoints, high watermarks; what the leader wishes.
     pub fn tick(&mut self, local: &mut Local, ctx: &mut Context<'_>) -> Option<Wish> {
+        if let Some(epoch) = self.unfit_leadership(local) {
+            return ctx.rng.chance(200).then_some(Wish::Resign(epoch));
+        }
+        if self.is_offline() {
+            return None;
+        }
         self.pump_all(true, local, ctx);
         self.write_checkpoint(ctx);
         let known = self.role.log().known_high_watermark();
@@ -71,7 +78,7 @@ impl Replica {
     pub fn leadership(&self) -> Option<LeaderEpoch> {
         match &self.role {
             Role::Leader(leader) => Some(leader.epoch()),
-            Role::Idle(_) | Role::Follower(_) => None,
+            Role::Idle(_) | Role::Follower(_) | Role::Offline(_) => None,
         }
     }
 
@@ -160,6 +167,23 @@ impl Replica {
                 Op::Checkpoint(self.at, checkpoint)
             });
             ctx.ops.extend(checkpoint);
+        }
+    }
+}
+
+/// The sync of what was written before a replica went offline.
+fn synced_offline(kept: &mut Role, end: Offset) {
+    match kept {
+        Role::Leader(leader) => {
+            let _moved = leader.on_synced(end);
+        }
+        Role::Follower(follower) => {
+            let _no_conversation = follower.on_synced(end);
+        }
+        Role::Idle(_) | Role::Offline(_) => {
+            let log = kept.log_mut();
+            let end = end.min(log.log_end());
+            log.synced(end);
         }
     }
 }

@@ -118,6 +118,7 @@ impl World {
             FaultKind::Wipe => self.wipe(node, until),
             FaultKind::RollBack => self.roll_back(node, until),
             FaultKind::ClockJump => self.jump(node, until),
+            FaultKind::Damage => self.damage(node, until),
         }
     }
 
@@ -129,6 +130,7 @@ impl World {
             Repair::Storm => self.network.storm = 0,
             Repair::Elect => self.quorum.elect(self.now),
             Repair::Clock(node) => self.nodes[node].clock.put_right(),
+            Repair::Mend(node, at) => self.on_node(node, |node, ctx| node.mend(at, ctx)),
             Repair::Replace(node) => {
                 if self.nodes[node].disk.rolled_back {
                     self.on_node(node, |node, ctx| node.crash(true, ctx));
@@ -190,6 +192,19 @@ impl World {
             format!("node {node} has a clock that jumps by {by} ms")
         });
         self.schedule.add(until, Event::Repair(Repair::Clock(node)));
+    }
+
+    fn damage(&mut self, node: usize, until: Time) {
+        if self.topics.is_empty() {
+            return;
+        }
+        let at = self.topics[self.rng.index(self.topics.len())];
+        let mut left = false;
+        self.on_node(node, |node, ctx| left = node.damage(at, ctx));
+        if left {
+            self.schedule
+                .add(until, Event::Repair(Repair::Mend(node, at)));
+        }
     }
 
     fn depose(&mut self, until: Time) {

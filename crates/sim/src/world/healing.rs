@@ -30,6 +30,9 @@ impl World {
                 self.replace_disk(node);
             }
             self.start(node);
+            for at in std::mem::take(&mut self.nodes[node].disk.damaged) {
+                self.on_node(node, |node, ctx| node.mend(at, ctx));
+            }
         }
     }
 
