@@ -74,10 +74,13 @@ MINUTES ?= 10
 
 torture-disks: build ## Break brokers and their disks at random for MINUTES=10, under a ledger; compare all disks
 	tests/setup
-	@command -v strace >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install --yes strace
+	@for tool in strace iptables ip; do command -v $$tool >/dev/null || missing=1; done; [ -z "$$missing" ] \
+		|| DEBIAN_FRONTEND=noninteractive apt-get install --yes strace iptables iproute2
+	$(CARGO_WITH) cargo test --release --locked --package holdfast-tests --test torture --no-run
 	$(CARGO_WITH) HOLDFAST_BIN=$(HOLDFAST) HOLDFAST_TORTURE_MINUTES=$(MINUTES) \
-		$(if $(RESULTS),HOLDFAST_TORTURE_RESULTS=$(abspath $(RESULTS))) cargo test --release --locked \
-		--package holdfast-tests --test torture -- --ignored --nocapture
+		$(if $(RESULTS),HOLDFAST_TORTURE_RESULTS=$(abspath $(RESULTS))) unshare --net sh -c \
+		'ip link set lo up && cargo test --release --locked --offline --package holdfast-tests --test torture \
+		-- --ignored --nocapture'
 	$(if $(RESULTS),python3 tests/torture_report.py $(RESULTS) docs/reliability.md)
 
 sim: ## Simulate the cluster and the operator with faults; SEEDS=N runs N of each

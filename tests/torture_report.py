@@ -32,8 +32,14 @@ FAULTS = [
     ("FullOfAll", "all disks are", 10),
     ("SyncFails", "a sync fails (EIO)", None),
     ("SyncStalls", "every sync of a broker takes 3 s", None),
+    ("CutOff", "a broker is cut off from both others for 2 to 8 s", None),
+    ("CutOffLeader", "the same, of a broker that leads", None),
+    ("OneWay", "a broker is not heard, or hears nobody, for 2 to 8 s", None),
+    ("CutPair", "two brokers do not reach each other", None),
+    ("LastStanding", "one is cut off, one of those left loses its power", 60),
     ("DiskWiped", "a disk is wiped, a new one is admitted", 40),
 ]
+CUTS = {"CutOff", "CutOffLeader", "OneWay", "CutPair"}
 DAMAGE = {
     "FlipRunning", "FlipStopped", "ZeroedStopped", "CutOffStopped", "DeletedStopped", "LogDamaged",
     "ManifestDamaged", "TableDamaged",
@@ -57,6 +63,8 @@ def main():
         lines.append(f"| {words} | {counts.get(fault, 0)} | {wanted or ''} |")
     damaged = sum(counts.get(fault, 0) for fault in DAMAGE)
     lines.append(f"| *damage of any kind, running and stopped* | {damaged} | 100 |")
+    cuts = sum(counts.get(fault, 0) for fault in CUTS)
+    lines.append(f"| *partitions of any kind* | {cuts} | 60 |")
     acknowledged = sum(one["acknowledged"] for one in rounds)
     compared = sum(one["batches_compared"] for one in rounds)
     lines += [

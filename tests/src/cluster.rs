@@ -14,12 +14,16 @@ use holdfast_model::{Clock, SystemClock};
 use tokio::sync::{Mutex, MutexGuard};
 
 mod broker;
+mod configuration;
 mod disaster;
+mod links;
 mod ready;
 mod versions;
 
 pub use broker::Broker;
 pub use versions::{ports_around, previous_binary};
+
+use configuration::{Hosts, configuration};
 
 use crate::power::{self, Disk};
 
@@ -57,6 +61,8 @@ pub enum Storage {
 pub struct Cluster {
     binary: PathBuf,
     dir: PathBuf,
+    /// Where each broker listens for the others, and from where it calls them.
+    hosts: Hosts,
     brokers: Vec<Broker>,
     disks: Vec<Disk>,
     client: Client,
@@ -89,6 +95,20 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// The same, on file systems of their own, and each with an address of its own for the others: what goes from
+    /// one to another can be cut, within a network namespace that was made for this.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn start_apart(name: &str, settings: &str) -> anyhow::Result<Self> {
+        let mut cluster = Self::prepared_at(name, Storage::Image, settings, Hosts::Own).await?;
+        for n in 0..BROKERS {
+            cluster.start_broker(n)?;
+        }
+        cluster.wait_ready().await?;
+        Ok(cluster)
+    }
+
     /// Formats the disks of three brokers and starts none of them.
     ///
     /// # Errors
@@ -98,9 +118,19 @@ impl Cluster {
     }
 
     async fn prepared_with(name: &str, storage: Storage, settings: &str) -> anyhow::Result<Self> {
+        Self::prepared_at(name, storage, settings, Hosts::One).await
+    }
+
+    async fn prepared_at(
+        name: &str,
+        storage: Storage,
+        settings: &str,
+        hosts: Hosts,
+    ) -> anyhow::Result<Self> {
         let ports = (0..BROKERS).map(|_| Ok([free_port()?, free_port()?, free_port()?]));
         let ports: Vec<[u16; 3]> = ports.collect::<anyhow::Result<_>>()?;
         let mut cluster = Self::empty(name, &ports).await?;
+        cluster.hosts = hosts;
         cluster.prepare(&binary()?, &ports, storage, settings)?;
         Ok(cluster)
     }
@@ -121,6 +151,7 @@ impl Cluster {
         Ok(Self {
             binary: binary()?,
             dir,
+            hosts: Hosts::One,
             brokers: Vec::new(),
             disks: Vec::new(),
             client,
@@ -143,7 +174,7 @@ impl Cluster {
             .arg(&formation);
         for (n, [_, rpc, _]) in ports.iter().enumerate() {
             new.arg("--voter")
-                .arg(format!("{n}@127.0.0.1:{rpc}/{}", ZONES[n]));
+                .arg(format!("{n}@{}:{rpc}/{}", self.hosts.of(n), ZONES[n]));
         }
         power::run(&mut new)?;
         for (n, ports) in ports.iter().copied().enumerate() {
@@ -161,8 +192,11 @@ impl Cluster {
             format.args(["format", "--broker-id", &n.to_string(), "--data-dir"]);
             power::run(format.arg(&data).arg("--formation").arg(&formation))?;
             let config = home.join("holdfast.toml");
-            fs::write(&config, configuration(n, &data, ports, settings))?;
-            self.brokers.push(Broker::new(binary, n, &home, ports));
+            let text = configuration(n, &data, self.hosts, ports, settings);
+            fs::write(&config, text)?;
+            let host = self.hosts.of(n);
+            self.brokers
+                .push(Broker::new(binary, n, &home, &host, ports));
         }
         Ok(())
     }
@@ -416,22 +450,6 @@ impl Drop for Cluster {
             }
         }
     }
-}
-
-fn configuration(n: usize, data: &Path, [clients, rpc, admin]: [u16; 3], settings: &str) -> String {
-    let memory = if settings.contains("memory_budget_bytes") {
-        ""
-    } else {
-        "memory_budget_bytes = 268435456\n"
-    };
-    format!(
-        "broker_id = {n}\nzone = \"{zone}\"\ndata_dir = \"{data}\"\n\
-         admin_bind = \"127.0.0.1:{admin}\"\n{memory}\
-         disk_reserve_bytes = 67108864\n{settings}\n[rpc]\nbind = \"127.0.0.1:{rpc}\"\n\n\
-         [[listeners]]\nname = \"PLAINTEXT\"\nbind = \"127.0.0.1:{clients}\"\n",
-        zone = ZONES[n],
-        data = data.display(),
-    )
 }
 
 /// The binary under test: `HOLDFAST_BIN`, or the one built beside this executable.

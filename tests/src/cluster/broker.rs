@@ -28,14 +28,20 @@ pub struct Broker {
 }
 
 impl Broker {
-    pub(super) fn new(binary: &Path, number: usize, home: &Path, ports: [u16; 3]) -> Self {
+    pub(super) fn new(
+        binary: &Path,
+        number: usize,
+        home: &Path,
+        host: &str,
+        ports: [u16; 3],
+    ) -> Self {
         Self {
             binary: binary.to_owned(),
             number,
             config: home.join("holdfast.toml"),
             log: home.join("log"),
             client_address: format!("127.0.0.1:{}", ports[0]),
-            rpc_address: format!("127.0.0.1:{}", ports[1]),
+            rpc_address: format!("{host}:{}", ports[1]),
             ports,
             test_point: None,
             process: None,

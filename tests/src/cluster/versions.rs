@@ -8,7 +8,8 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use super::{BROKERS, Cluster, Storage, configuration, free_port};
+use super::configuration::configuration;
+use super::{BROKERS, Cluster, Storage, free_port};
 use crate::power;
 
 /// Names the binary of the version before.
@@ -63,7 +64,13 @@ impl Cluster {
     /// It runs, or its configuration cannot be written.
     pub fn run_as(&mut self, n: usize, program: &Path, settings: &str) -> anyhow::Result<()> {
         ensure!(!self.brokers[n].expected_to_run(), "broker {n} runs");
-        let text = configuration(n, &self.data_dir(n), self.brokers[n].ports(), settings);
+        let text = configuration(
+            n,
+            &self.data_dir(n),
+            self.hosts,
+            self.brokers[n].ports(),
+            settings,
+        );
         let home = self.dir.join(format!("broker-{n}"));
         fs::write(home.join("holdfast.toml"), text)?;
         self.brokers[n].set_binary(program);
@@ -173,7 +180,7 @@ impl Cluster {
         let program = cluster.binary.clone();
         for (n, ports) in ports.iter().enumerate() {
             let home = cluster.dir.join(format!("broker-{n}"));
-            let broker = super::Broker::new(&program, n, &home, *ports);
+            let broker = super::Broker::new(&program, n, &home, &cluster.hosts.of(n), *ports);
             cluster.brokers.push(broker);
             cluster.run_as(n, &program, "")?;
         }

@@ -6,7 +6,7 @@ use holdfast_tests::cluster::{Cluster, Storage};
 use holdfast_tests::ledger::{self, Recipe, RunningProducer};
 
 /// The topic that is written to.
-const TOPIC: &str = "ledger";
+pub(crate) const TOPIC: &str = "ledger";
 
 /// Its partitions: each broker leads two.
 const PARTITIONS: i32 = 6;
