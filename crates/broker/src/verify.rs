@@ -308,3 +308,6 @@ fn compare_producers(replica: &Replica<'_>, best: &Replica<'_>, report: &mut Rep
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,10 +51,14 @@ impl Role {
         }
     }
 
+    /// Takes the role out and leaves an idle one behind.
+    fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::Idle(Box::new(ReplicaLog::empty())))
+    }
+
     /// Takes the log out and leaves an idle role behind.
     pub(super) fn take_log(&mut self) -> ReplicaLog {
-        let role = std::mem::replace(self, Self::Idle(Box::new(ReplicaLog::empty())));
-        match role {
+        match self.take() {
             Self::Idle(log) => *log,
             Self::Leader(leader) => leader.into_log(),
             Self::Follower(follower) => follower.into_log(),
@@ -251,8 +255,7 @@ impl Partition {
                 "replica is offline"
             );
             self.tell_leader_offline(&state);
-            let idle = Role::Idle(Box::new(ReplicaLog::empty()));
-            let kept = Box::new(std::mem::replace(&mut state.role, idle));
+            let kept = Box::new(state.role.take());
             state.role = Role::Offline {
                 kept,
                 reason: reason.to_owned(),
@@ -274,8 +277,7 @@ impl Partition {
         let mut answers = Answers::new();
         {
             let mut state = self.state.lock();
-            let idle = Role::Idle(Box::new(ReplicaLog::empty()));
-            state.role = match std::mem::replace(&mut state.role, idle) {
+            state.role = match state.role.take() {
                 Role::Offline { kept, .. } => *kept,
                 role @ (Role::Idle(_) | Role::Leader(_) | Role::Follower(_)) => role,
             };

@@ -61,8 +61,11 @@ impl Partition {
                         self.send_ack(&state);
                     }
                 }
-                Role::Idle(log) => log.synced(end.min(log.log_end())),
-                Role::Offline { kept, .. } => synced_offline(kept, end),
+                // A leader that comes back counts what was synced meanwhile with its next view.
+                role @ (Role::Idle(_) | Role::Offline { .. }) => {
+                    let log = role.log_mut();
+                    log.synced(end.min(log.log_end()));
+                }
             }
         }
         Self::finish(answers);
@@ -168,23 +171,6 @@ impl Partition {
         if self.submit_control(start.0.unsigned_abs(), op).is_ok() {
             state.role.log_mut().advance_start(start);
             self.queue_senders(state);
-        }
-    }
-}
-
-/// The sync of what was written before a replica went offline.
-fn synced_offline(kept: &mut Role, end: Offset) {
-    match kept {
-        Role::Leader(leader) => {
-            // Nobody waits any more: whoever waited was sent away.
-            let _moved = leader.on_synced(end);
-        }
-        Role::Follower(follower) => {
-            let _no_conversation = follower.on_synced(end);
-        }
-        Role::Idle(_) | Role::Offline { .. } => {
-            let log = kept.log_mut();
-            log.synced(end.min(log.log_end()));
         }
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use holdfast_model::BrokerId;
 use holdfast_quorum::{Document, Quorum};
 use holdfast_rpc::Address;
+use holdfast_runtime::config::HostPort;
 use tokio_util::sync::CancellationToken;
 
 use crate::serve::DOCUMENT_FILE;
@@ -38,8 +39,8 @@ pub(crate) async fn remember_brokers(
         };
         let others = update.image.brokers.values();
         let others = others.filter(|broker| broker.id != me);
-        let lines = others.map(|broker| format!("{}:{}", broker.rpc.host, broker.rpc.port));
-        let text = lines.collect::<Vec<_>>().join("\n");
+        let others = others.map(|broker| Address::new(broker.rpc.host.clone(), broker.rpc.port));
+        let text = lines(others);
         if text == written || text.is_empty() {
             continue;
         }
@@ -62,9 +63,12 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
 
 /// Writes addresses down, for after the files of this life were set aside.
 pub(super) fn keep(directory: &Path, brokers: &[Address]) -> std::io::Result<()> {
-    let lines: Vec<String> = brokers.iter().map(Address::to_string).collect();
-    let text = lines.join("\n");
-    write(&directory.join(FILE), &text)
+    write(&directory.join(FILE), &lines(brokers.iter().cloned()))
+}
+
+fn lines(brokers: impl Iterator<Item = Address>) -> String {
+    let lines: Vec<String> = brokers.map(|broker| broker.to_string()).collect();
+    lines.join("\n")
 }
 
 /// The addresses; those of the formation document where there are no others.
@@ -89,9 +93,8 @@ pub(super) fn read(directory: &Path) -> Vec<Address> {
 }
 
 fn parse(line: &str) -> Option<Address> {
-    let (host, port) = line.rsplit_once(':')?;
-    let port: u16 = port.parse().ok()?;
-    (!host.is_empty() && port > 0).then(|| Address::new(host, port))
+    let HostPort { host, port } = line.parse().ok()?;
+    (port > 0).then(|| Address::new(host, port))
 }
 
 #[cfg(test)]
@@ -102,9 +105,12 @@ mod tests {
     fn what_was_written_is_read_and_nonsense_is_overlooked() {
         let dir = tempfile::tempdir().unwrap();
         assert!(read(dir.path()).is_empty());
-        let text = "b-1.brokers:9192\n::1:9193\nnonsense\n:9194\nhost:0\nhost:99999\n";
-        write(&dir.path().join(FILE), text).unwrap();
         let expected = [Address::new("b-1.brokers", 9192), Address::new("::1", 9193)];
+        keep(dir.path(), &expected).unwrap();
+        assert_eq!(read(dir.path()), expected);
+        let path = dir.path().join(FILE);
+        let kept = fs::read_to_string(&path).unwrap();
+        write(&path, &format!("nonsense\n{kept}\nhost:0\nhost:99999\n")).unwrap();
         assert_eq!(read(dir.path()), expected);
     }
 }

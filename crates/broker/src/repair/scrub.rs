@@ -13,6 +13,9 @@ use crate::partitions::Partitions;
 /// Bytes read in one step.
 const STEP_BYTES: u64 = 1024 * 1024;
 
+/// What a step counts for at least: thousands of small logs are not read again and again for nothing.
+const SMALLEST_STEP_BYTES: u64 = 64 * 1024;
+
 /// A round takes at least so long, however little there is.
 const SHORTEST_ROUND: Duration = Duration::from_secs(10);
 
@@ -32,7 +35,7 @@ impl Scrub {
     pub async fn run(self, stop: CancellationToken) {
         if self.bytes_per_second == 0 {
             tracing::warn!(
-                "stored records are not checked in the background: scrub.bytes_per_second is 0"
+                "stored records are not checked in the background: scrub_bytes_per_second is 0"
             );
             return;
         }
@@ -70,7 +73,7 @@ impl Scrub {
         let offsets = partition.offsets();
         let mut from = offsets.log_start;
         // What is offline is read by whoever mends it.
-        while partition.offline_reason().is_none() {
+        while from < offsets.log_end && partition.offline_reason().is_none() {
             let Some(next) = self.step(partition, from, offsets.log_end).await else {
                 return;
             };
@@ -107,7 +110,8 @@ impl Scrub {
             partition.on_damage(first.base_offset, &reason);
             return None;
         }
-        let pace = checked.bytes.saturating_mul(1_000_000) / self.bytes_per_second;
+        let bytes = checked.bytes.max(SMALLEST_STEP_BYTES);
+        let pace = bytes.saturating_mul(1_000_000) / self.bytes_per_second;
         tokio::time::sleep(Duration::from_micros(pace)).await;
         checked.next
     }

@@ -69,8 +69,6 @@ impl Replica {
             ctx.oracle.saw(Situation::SameLeaderAgain);
             let view = view.clone();
             self.begin_senders(&view, local);
-            // Its own syncs went on meanwhile.
-            self.after_advance(local, ctx);
             self.pump_all(false, local, ctx);
         }
     }

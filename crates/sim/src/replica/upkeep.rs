@@ -31,11 +31,11 @@ impl Replica {
                 follower.on_synced(end);
                 self.send_ack(local, ctx);
             }
-            Role::Idle(log) => {
+            role @ (Role::Idle(_) | Role::Offline(_)) => {
+                let log = role.log_mut();
                 let end = end.min(log.log_end());
                 log.synced(end);
             }
-            Role::Offline(kept) => synced_offline(kept, end),
         }
     }
 
@@ -167,23 +167,6 @@ impl Replica {
                 Op::Checkpoint(self.at, checkpoint)
             });
             ctx.ops.extend(checkpoint);
-        }
-    }
-}
-
-/// The sync of what was written before a replica went offline.
-fn synced_offline(kept: &mut Role, end: Offset) {
-    match kept {
-        Role::Leader(leader) => {
-            let _moved = leader.on_synced(end);
-        }
-        Role::Follower(follower) => {
-            let _no_conversation = follower.on_synced(end);
-        }
-        Role::Idle(_) | Role::Offline(_) => {
-            let log = kept.log_mut();
-            let end = end.min(log.log_end());
-            log.synced(end);
         }
     }
 }
