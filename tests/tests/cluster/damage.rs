@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use holdfast_model::ErrorCode;
-use holdfast_tests::cluster::{BROKERS, Cluster, Storage};
+use holdfast_tests::cluster::{BROKERS, Cluster, Storage, binary};
 use holdfast_tests::patience::{PATIENCE, until};
 use holdfast_tests::writer::Writer;
 
@@ -37,10 +37,18 @@ const NO_SCRUB: &str = "scrub_bytes_per_second = 0\n";
 
 /// A cluster with a topic whose first records are in blob files on every disk.
 async fn filled(name: &str, settings: &str) -> (Cluster, Writer) {
-    let mut cluster = Cluster::start_with(name, Storage::Directory, settings)
+    filled_on(name, settings, BROKERS).await
+}
+
+/// The same, of a topic with fewer replicas than there are brokers.
+async fn filled_on(name: &str, settings: &str, replicas: usize) -> (Cluster, Writer) {
+    let cluster = Cluster::start_with(name, Storage::Directory, settings)
         .await
         .unwrap();
-    cluster.create_topic(TOPIC, 1).await.unwrap();
+    let factor = replicas.to_string();
+    cluster
+        .tool(&["topic", "create", TOPIC, "--replication-factor", &factor])
+        .unwrap();
     let mut writer = Writer::start(cluster.client(), TOPIC, BATCH);
     let mut chunks = 0;
     let is_in_blobs = |cluster: &Cluster, writer: &Writer, n: usize| {
@@ -51,13 +59,26 @@ async fn filled(name: &str, settings: &str) -> (Cluster, Writer) {
     loop {
         writer.write(CHUNK, RECORD, None).await.unwrap();
         chunks += 1;
-        if (0..BROKERS).all(|n| is_in_blobs(&cluster, &writer, n)) {
+        let holders = (0..BROKERS).filter(|n| is_in_blobs(&cluster, &writer, *n));
+        if holders.count() == replicas {
             break;
         }
         assert!(chunks < MOST_CHUNKS, "no blob file has the records");
     }
-    cluster.wait_in_sync(TOPIC, PATIENCE).await.unwrap();
+    wait_isr(&cluster, replicas).await;
     (cluster, writer)
+}
+
+async fn wait_isr(cluster: &Cluster, members: usize) {
+    let settled = until("the ISR is as large", async || -> Result<(), String> {
+        let topic = cluster.describe(TOPIC).await;
+        let topic = topic.map_err(|error| error.to_string())?;
+        let isr = &topic.partitions[&0].isr;
+        (isr.len() == members)
+            .then_some(())
+            .ok_or_else(|| format!("{isr:?}"))
+    });
+    settled.await.unwrap();
 }
 
 fn log(cluster: &Cluster, n: usize) -> PathBuf {
@@ -223,11 +244,15 @@ async fn a_deleted_blob_file_of_a_stopped_broker_is_fetched_again() {
 #[tokio::test]
 async fn a_damaged_replica_whose_peers_are_damaged_in_the_same_place_stays_out_through_restarts() {
     let (mut cluster, writer) = filled("damage-same", NO_SCRUB).await;
+    let api = cluster.certify().unwrap();
+    let program = binary().unwrap();
     let victim = VICTIMS[0];
     let n = (leader(&cluster).await + 1) % BROKERS;
-    for broker in 0..BROKERS {
+    for (broker, (lines, _)) in api.iter().enumerate() {
         cluster.stop(broker).await.unwrap();
         flip(&cluster, &writer, broker, victim);
+        let settings = format!("{NO_SCRUB}{lines}");
+        cluster.run_as(broker, &program, &settings).unwrap();
     }
     for broker in 0..BROKERS {
         cluster.start_broker(broker).unwrap();
@@ -245,6 +270,19 @@ async fn a_damaged_replica_whose_peers_are_damaged_in_the_same_place_stays_out_t
             }
         });
         refused.await.unwrap();
+        // Everybody can be asked what is damaged, and what it waits for.
+        let shown = until("it is shown", async || -> Result<(), String> {
+            let state = cluster.rule(&api[(n + 1) % BROKERS].1, &["cluster", "state"]);
+            let state = state.map_err(|error| format!("{error:#}"))?;
+            let mut damaged = state["damaged"].as_array().unwrap().iter();
+            let ours = damaged.find(|one| one["broker"] == n as i64);
+            let ours = ours.ok_or_else(|| state["damaged"].to_string())?;
+            assert_eq!(ours["partition"], "damage/0");
+            let hindrance = ours["hindrance"].as_str().unwrap();
+            let says_why = hindrance.contains("does not have") || hindrance.contains("broker");
+            says_why.then_some(()).ok_or_else(|| ours.to_string())
+        });
+        shown.await.unwrap();
         for _ in 0..20 {
             // Nor is what is whole served: a replica with a hole is not asked for the rest.
             for offset in [0, victim] {
@@ -260,6 +298,54 @@ async fn a_damaged_replica_whose_peers_are_damaged_in_the_same_place_stays_out_t
     }
     drop(writer);
     cluster.finish().unwrap();
+}
+
+/// Nobody else has what the last one in sync has: it serves what it can, and is mended by whoever comes back.
+#[tokio::test]
+async fn the_last_replica_in_sync_refuses_only_what_it_cannot_read_until_another_is_back() {
+    let (mut cluster, writer) = filled_on("damage-last", NO_SCRUB, 2).await;
+    let n = leader(&cluster).await;
+    let other = {
+        let topic = cluster.describe(TOPIC).await.unwrap();
+        let others = topic.partitions[&0].replicas.iter().map(|id| *id as usize);
+        others.into_iter().find(|id| *id != n).unwrap()
+    };
+    cluster.kill(other).unwrap();
+    wait_isr(&cluster, 1).await;
+    let victim = VICTIMS[0];
+    // Nothing is in memory when it is read.
+    cluster.kill(n).unwrap();
+    flip(&cluster, &writer, n, victim);
+    cluster.start_broker(n).unwrap();
+    let leads = until("it leads again", async || -> Result<(), String> {
+        let answer = writer.fetch(n as i32, 0).await;
+        let answer = answer.map_err(|error| format!("{error:#}"))?;
+        let is_served = answer.code == ErrorCode::None;
+        is_served
+            .then_some(())
+            .ok_or_else(|| answer.code.to_string())
+    });
+    leads.await.unwrap();
+    for _ in 0..20 {
+        let answer = writer.fetch(n as i32, victim).await.unwrap();
+        assert_eq!(answer.code, ErrorCode::KafkaStorageError);
+        assert!(answer.batches.is_empty());
+        // Before it and behind it everything is served.
+        for whole in [0, VICTIMS[1], writer.end() - 1] {
+            let answer = writer.fetch(n as i32, whole).await.unwrap();
+            assert!(writer.check(&answer).unwrap() > whole, "nothing at {whole}");
+        }
+        assert_eq!(leader(&cluster).await, n);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    cluster.start_broker(other).unwrap();
+    cluster.wait_ready().await.unwrap();
+    wait_mended(&cluster, &writer, n, victim).await;
+    wait_isr(&cluster, 2).await;
+    for broker in [n, other] {
+        writer.read_back(broker as i32, 0).await.unwrap();
+    }
+    finish(cluster, writer).await;
 }
 
 /// A damaged table of keys is of all partitions: the whole disk begins a new life.
