@@ -6,14 +6,11 @@ client must have seen nothing of it. INTEROP_IDLE is how many idle connections t
 """
 
 import contextlib
-import http.client
-import json
 import os
 import random
 import resource
 import socket
 import struct
-import subprocess
 import sys
 import time
 
@@ -22,32 +19,15 @@ import wire
 from bystander import Bystander
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
+from processes import Processes
 from report import case, equal, eventually
 
 TARGET = "target"
 # A topic that nobody writes to.
 EMPTY = "empty"
-# What a broker may hold, as a part of its memory budget: code, stacks and what the allocator keeps
-# come on top.
-MOST_RESIDENT = 1.15
-# Where `holdfast dev` serves the metrics of a broker: so many ports above its clients.
-METRICS_STEP = 2000
 # How long the well-behaved client may wait for one answer on a machine with little to spare.
 PATIENCE = 10
 FILL_BYTES = 400 << 20
-
-
-def budget(clients):
-    """The memory budget of the broker whose clients come to an address, in bytes."""
-    host, port = clients.rsplit(":", 1)
-    connection = http.client.HTTPConnection(host, int(port) + METRICS_STEP, timeout=20)
-    with contextlib.closing(connection):
-        connection.request("GET", "/metrics")
-        lines = connection.getresponse().read().decode().splitlines()
-    shares = [line for line in lines if line.startswith("holdfast_memory_share_bytes{")]
-    if not shares:
-        raise AssertionError(f"the broker at {clients} shows no shares of its memory")
-    return sum(int(float(line.split()[-1])) for line in shares)
 
 
 def dense_fetch(topic, partitions, epoch, wait):
@@ -63,10 +43,8 @@ class Attacks:
     def __init__(self, bootstrap, command):
         self.bootstrap = bootstrap
         self.brokers = bootstrap.split(",")
-        self.command = command
         self.random = random.Random(20)
-        self.pids = self.processes()
-        self.budgets = [budget(broker["clients"]) for broker in self.status()]
+        self.processes = Processes(command)
         admin = AdminClient({"bootstrap.servers": bootstrap})
         for topic, partitions in [(TARGET, 3), (EMPTY, 1)]:
             admin.create_topics([NewTopic(topic, partitions, 3)])[topic].result(30)
@@ -75,33 +53,14 @@ class Attacks:
         self.leaders = wire.leaders(self.brokers[0], TARGET)
         self.bystander = Bystander(bootstrap)
 
-    def status(self):
-        return json.loads(subprocess.run(self.command, check=True, capture_output=True).stdout)
-
-    def processes(self):
-        return [broker["pid"] for broker in self.status()]
-
     def attack(self, name, what):
         def run():
             what()
             self.bystander.unharmed(PATIENCE)
-            equal(self.processes(), self.pids, "processes")
-            self.memory()
+            self.processes.are_the_same()
+            self.processes.memory()
 
         case(f"hostile: {name}", run)
-
-    def memory(self):
-        """Fails if a broker ever held more than it may; returns what each held at most, in MiB."""
-        peaks = []
-        for pid, planned in zip(self.pids, self.budgets):
-            with open(f"/proc/{pid}/status", encoding="ascii") as status:
-                lines = dict(line.split(":", 1) for line in status)
-            peak = int(lines["VmHWM"].split()[0]) << 10
-            if peak > planned * MOST_RESIDENT:
-                held = f"{peak >> 20} MiB with a budget of {planned >> 20} MiB"
-                raise AssertionError(f"process {pid} held {held}")
-            peaks.append(peak >> 20)
-        return peaks
 
     def send(self, data, broker=None):
         """Sends bytes, ends its half, and reads what comes until the broker closes."""
@@ -250,7 +209,7 @@ class Attacks:
         """Holds an attack up for ten seconds."""
         for _ in range(10):
             self.bystander.unharmed(PATIENCE)
-            self.memory()
+            self.processes.memory()
             time.sleep(1)
 
     def never_reading(self):
@@ -303,7 +262,7 @@ def main():
         attacks.attack("600 connections that claim 100 MiB each and stop", attacks.claims)
         attacks.attack("500 clients that fetch and never read", attacks.never_reading)
         attacks.attack("dense requests whose answers are never read", attacks.dense)
-        print(f"memory that the brokers held at most: {attacks.memory()} MiB", flush=True)
+        print(f"memory that the brokers held at most: {attacks.processes.memory()} MiB", flush=True)
     finally:
         case("hostile: nothing of the well-behaved client is lost", attacks.bystander.finish)
 
