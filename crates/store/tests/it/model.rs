@@ -22,6 +22,16 @@ pub(crate) struct Log {
     checkpoint: LogCheckpoint,
 }
 
+/// What whoever opens a disk finds of one partition.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Found {
+    pub(crate) start: Offset,
+    pub(crate) end: Offset,
+    pub(crate) high_watermark: Offset,
+    /// The batches that are served.
+    pub(crate) batches: Vec<BatchInfo>,
+}
+
 /// The whole store as it should be.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Model {
@@ -65,6 +75,15 @@ impl Log {
             high_watermark,
             checkpoint,
         };
+    }
+
+    fn found(&self) -> Found {
+        Found {
+            start: self.start,
+            end: self.end,
+            high_watermark: self.high_watermark,
+            batches: self.served().iter().map(|(_, info)| *info).collect(),
+        }
     }
 
     fn served(&self) -> Vec<&(Bytes, BatchInfo)> {
@@ -150,6 +169,13 @@ impl Model {
                 Op::DeletePartition { partition: at }
             }
         }
+    }
+
+    /// What whoever opens the disk has to find. A partition of which nothing was ever written may be missing.
+    pub(crate) fn found(&self) -> BTreeMap<i32, Found> {
+        let all = self.logs.iter().map(|(number, log)| (*number, log.found()));
+        all.filter(|(_, found)| *found != Found::default())
+            .collect()
     }
 
     /// Says how an open store differs from the model.
