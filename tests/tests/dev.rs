@@ -27,6 +27,10 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// their own time-outs, the shortest of which is 15 s.
 const STEPPED_ASIDE_WITHIN: Duration = Duration::from_secs(10);
 
+/// A client that is sent away connects to others in its own time: librdkafka waits up to 10 s before it
+/// comes to a broker again.
+const FOUND_ELSEWHERE_WITHIN: Duration = Duration::from_secs(30);
+
 struct Dev {
     dir: PathBuf,
     base_port: u16,
@@ -167,17 +171,34 @@ async fn a_leader_that_is_cut_off_steps_aside_and_the_next_start_finds_everythin
         rate: 300,
         codec: "none",
     };
-    let mut producer = RunningProducer::start(&dir, recipe).unwrap();
+    let mut producer = RunningProducer::start(&dir, recipe.clone()).unwrap();
     producer.wait_progress(PATIENCE).await.unwrap();
 
     let clock = SystemClock::new();
     let broker = leader_of_first(&client).await.to_string();
+    // This one is connected to the leader alone, as clients are after a while if all leaders are there.
+    let leader = BASE_PORT + broker.parse::<u16>().unwrap();
+    let recipe = Recipe {
+        name: "knows-one".to_owned(),
+        bootstrap: format!("127.0.0.1:{leader}"),
+        topic: TOPIC.to_owned(),
+        partitions: 1,
+        ..recipe
+    };
+    let mut knows_one = RunningProducer::start(&dir, recipe).unwrap();
+    knows_one.wait_progress(PATIENCE).await.unwrap();
     let from = clock.wall_ms();
     dev.tell(&["cut-off", &broker]);
     let gap = producer.wait_acked_since(from, &[0], STEPPED_ASIDE_WITHIN);
     eprintln!("cut off: acknowledged again after {:?}", gap.await.unwrap());
     dev.wait_until(|dev| dev.tell(&["status"]).contains("isolated"))
         .await;
+    // It asked the broker that is cut off for who leads, and was told of nobody as long as it asked.
+    let gap = knows_one.wait_acked_since(from, &[0], FOUND_ELSEWHERE_WITHIN);
+    eprintln!(
+        "a client that was connected to it alone: after {:?}",
+        gap.await.unwrap()
+    );
     dev.tell(&["revive", &broker]);
     dev.wait_until(|dev| !dev.tell(&["status"]).contains("isolated"))
         .await;
@@ -189,19 +210,21 @@ async fn a_leader_that_is_cut_off_steps_aside_and_the_next_start_finds_everythin
     eprintln!("killed: acknowledged again after {:?}", gap.await.unwrap());
     dev.tell(&["revive", &broker]);
     producer.wait_progress(PATIENCE).await.unwrap();
-    let ledger = producer.finish().await.unwrap();
+    let ledgers = [
+        producer.finish().await.unwrap(),
+        knows_one.finish().await.unwrap(),
+    ];
     dev.stop().await;
 
     let dev = Dev::start(&dir).await;
-    let verdict = ledger::audit(&client, TOPIC, std::slice::from_ref(&ledger));
+    let verdict = ledger::audit(&client, TOPIC, &ledgers);
     let verdict = verdict.await.unwrap();
     eprintln!("{verdict:?}");
     verdict.ensure_clean().unwrap();
-    assert_eq!(
-        ledger.1.failed,
-        Vec::<String>::new(),
-        "errors at the application"
-    );
+    for (_, entries) in &ledgers {
+        let none = Vec::<String>::new();
+        assert_eq!(entries.failed, none, "errors at the application");
+    }
     dev.stop().await;
     fs::remove_dir_all(&dir).unwrap();
 }

@@ -13,6 +13,7 @@ pub const ANSWERS_WITHIN_MS: i64 = 2_000;
 
 pub use client::{ControllerClient, Error as ClientError};
 pub use heartbeat::{Heartbeats, Lifecycle, watch_for_refusals};
+pub(crate) use isolation::ISOLATED;
 pub use isolation::Isolated;
 pub use office::{Office, OfficeHandle, Refusal, Submission};
 pub use service::ControllerService;

@@ -15,6 +15,7 @@ pub mod describe_producers;
 pub mod describe_quorum;
 pub mod describe_topic_partitions;
 pub mod elect_leaders;
+pub mod elsewhere;
 mod failure;
 pub mod fetch;
 pub mod find_coordinator;
@@ -60,6 +61,8 @@ pub struct RequestContext {
     pub client_id: Option<Arc<str>>,
     /// Batches refused on this connection whose followers must wait for them.
     pub holes: Arc<produce::Holes>,
+    /// What was said on this connection while this broker heard from nobody.
+    pub told_of_nobody: Arc<elsewhere::ToldOfNobody>,
 }
 
 /// The name of the cluster as a resource, Kafka's own.
@@ -91,6 +94,7 @@ impl RequestContext {
             peer,
             client_id: None,
             holes: Arc::default(),
+            told_of_nobody: Arc::default(),
         }
     }
 

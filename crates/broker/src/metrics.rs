@@ -70,7 +70,7 @@ pub struct BrokerMetrics {
     pub quorum_has_leader: Gauge,
     /// Entries applied here.
     pub quorum_applied: Gauge,
-    /// 1 while neither a controller nor another broker answers.
+    /// 1 while no controller answers, and the other brokers are silent or hear one.
     pub isolated: Gauge,
     /// 1 while the wall clock is ahead of what is possible, so that nothing expires by time.
     pub clock_jumped: Gauge,
@@ -148,7 +148,7 @@ impl BrokerMetrics {
             quorum_applied: quorum.gauge("applied", "Entries applied here"),
             isolated: quorum.gauge(
                 "isolated",
-                "1 while neither a controller nor another broker answers",
+                "1 while no controller answers, and the other brokers are silent or hear one",
             ),
             clock_jumped: partition.gauge(
                 "clock_jumped",

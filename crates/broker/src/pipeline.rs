@@ -161,6 +161,8 @@ async fn answer(
     let permit = memory.reserve(budget, asked).await;
     let permit = permit.map_err(|error| error.to_string())?;
     let answer = handlers::dispatch(broker, context, header.version, request).await?;
+    let isolated = broker.aside().is_some();
+    context.told_of_nobody.again(isolated, &answer)?;
     let bytes = encode(header, &answer)?;
     drop(answer);
     let permit = memory

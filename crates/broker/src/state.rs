@@ -1,10 +1,12 @@
 //! What every request is served with.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_kernel::controller::{Command, Outcome};
 use holdfast_kernel::image::{ClusterImage, PartitionRecord};
+use holdfast_kernel::log::TrustedWall;
 use holdfast_model::{BrokerId, Clock, ErrorCode, TopicId, TopicPartition};
 use holdfast_quorum::Quorum;
 use holdfast_runtime::budget::MemoryBudget;
@@ -40,6 +42,8 @@ pub struct BrokerState {
     pub topic_defaults: std::collections::BTreeMap<String, String>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// What the wall clock showed when this process started.
+    pub wall: TrustedWall,
     /// The replicas here.
     pub partitions: Arc<Partitions>,
     /// The cluster image and the quorum's state.
@@ -79,6 +83,11 @@ impl BrokerState {
     /// acknowledge alone ([`shown_leader`]).
     pub fn aside(&self) -> Option<BrokerId> {
         self.environment().isolated.is_set().then(|| self.id())
+    }
+
+    /// What the time may be, in milliseconds since 1970: one value, unless the wall clock was set.
+    pub fn possible_times(&self) -> RangeInclusive<i64> {
+        self.wall.span(self.clock.wall_ms(), self.clock.monotonic())
     }
 
     /// This broker's number.

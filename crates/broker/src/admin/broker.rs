@@ -6,7 +6,7 @@ use holdfast_rpc::Address;
 use holdfast_rpc::proto::admin::{DescribeBrokerReply, Lifecycle as Shown};
 
 use super::AdminApi;
-use crate::controller::Lifecycle;
+use crate::controller::{ISOLATED, Lifecycle};
 
 /// What does not change while the process runs.
 #[derive(Clone, Debug)]
@@ -61,10 +61,9 @@ impl AdminApi {
             (Phase::Member, Lifecycle::Fenced(_)) => {
                 (Shown::Fenced, "not in the cluster's view yet".to_owned())
             }
-            (Phase::Member, Lifecycle::Serving(_)) if self.state.aside().is_some() => (
-                Shown::Fenced,
-                "isolated: neither a controller nor another broker answers".to_owned(),
-            ),
+            (Phase::Member, Lifecycle::Serving(_)) if self.state.aside().is_some() => {
+                (Shown::Fenced, ISOLATED.to_owned())
+            }
             (Phase::Member, Lifecycle::Serving(_)) => (Shown::Serving, String::new()),
         }
     }

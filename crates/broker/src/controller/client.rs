@@ -195,18 +195,17 @@ impl ControllerClient {
         rmp_serde::from_slice(&reply.payload).map_err(|error| Error::Answer(error.to_string()))
     }
 
-    /// Whether a broker answers anything at all, be it that it is not the controller.
-    pub async fn is_heard(&self, address: &Address) -> bool {
-        let Ok(channel) = self.channels.get(address, Class::Control) else {
-            return false;
-        };
+    /// What a broker answers to a heartbeat that is not meant for it, if it answers anything at all: that it is
+    /// not the controller, and whether it hears one.
+    pub async fn ask_another(&self, address: &Address) -> Option<HeartbeatReply> {
+        let channel = self.channels.get(address, Class::Control).ok()?;
         let mut client = limits::controller_client(channel);
         let request = HeartbeatRequest {
             envelope: Some(self.identity.envelope()),
             ..HeartbeatRequest::default()
         };
         let answer = call(HEARTBEAT_TIMEOUT, client.heartbeat(Request::new(request))).await;
-        answer.is_ok()
+        answer.ok()
     }
 
     /// The connections to other brokers.

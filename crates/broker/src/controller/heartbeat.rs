@@ -15,7 +15,7 @@ use holdfast_runtime::Probes;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::isolation::Hearing;
+use super::isolation::{Hearing, ISOLATED};
 use super::{ControllerClient, OfficeHandle};
 use crate::partitions::Partitions;
 
@@ -183,8 +183,7 @@ impl Heartbeats {
             self.probes
                 .set_not_ready("fenced: not in the cluster's view yet");
         } else if self.partitions.environment().isolated.is_set() {
-            self.probes
-                .set_not_ready("isolated: neither a controller nor another broker answers");
+            self.probes.set_not_ready(ISOLATED);
         } else {
             self.probes.set_ready();
         }
@@ -207,9 +206,11 @@ impl Heartbeats {
             && reply.error() == ControllerError::None
         {
             hearing.controller_answered(sent);
+            let environment = self.partitions.environment();
+            environment.isolated.controller_answered(sent);
             self.set_isolated(false);
         } else if hearing.must_ask_others(self.clock.monotonic()) {
-            self.set_isolated(self.hears_nobody(&image).await);
+            self.set_isolated(self.has_no_part(&image, hearing).await);
         }
         match answer {
             Ok(reply) if reply.stale_registration && known.is_some() => {
@@ -251,23 +252,29 @@ impl Heartbeats {
         tracing::info!(?told, "told the controller where the logs end");
     }
 
-    /// Whether there are other brokers and none of them answers.
-    async fn hears_nobody(&self, image: &ClusterImage) -> bool {
+    /// Whether there are other brokers, and either none of them answers, or one hears a controller that this
+    /// broker does not hear.
+    async fn has_no_part(&self, image: &ClusterImage, hearing: &Hearing) -> bool {
         let me = self.registration.broker;
         let others = image.brokers.values().filter(|broker| broker.id != me);
         let mut asked: FuturesUnordered<_> = others
             .map(|broker| {
                 let address = Address::new(broker.rpc.host.clone(), broker.rpc.port);
-                async move { self.client.is_heard(&address).await }
+                async move { self.client.ask_another(&address).await }
             })
             .collect();
         let has_others = !asked.is_empty();
-        while let Some(heard) = asked.next().await {
-            if heard {
-                return false;
+        let mut heard = false;
+        while let Some(answer) = asked.next().await {
+            let Some(reply) = answer else { continue };
+            heard = true;
+            let theirs = reply.controller_answered_ms;
+            let now = self.clock.monotonic();
+            if theirs > 0 && hearing.is_behind(now, Duration::from_millis(theirs)) {
+                return true;
             }
         }
-        has_others
+        has_others && !heard
     }
 
     fn set_isolated(&self, isolated: bool) {
@@ -275,7 +282,9 @@ impl Heartbeats {
             return;
         }
         if isolated {
-            tracing::warn!("neither a controller nor another broker answers: stepping aside");
+            tracing::warn!(
+                "no controller answers, and the other brokers are silent or hear one: stepping aside"
+            );
             self.partitions.for_each(|partition| partition.step_aside());
         } else {
             tracing::info!("hears from the cluster again");

@@ -34,6 +34,7 @@ pub(super) fn answer_heartbeat(
         image_version,
         report_wanted: report,
         max_feature_level: FEATURE_LEVEL,
+        controller_answered_ms: 0,
     }
 }
 

@@ -1,29 +1,52 @@
-//! Whether this broker still hears from the rest of the cluster.
+//! Whether this broker still has a part in the cluster.
 //!
 //! A broker that hears neither from a controller nor from any other broker cannot acknowledge what
-//! needs others, and by now somebody else may lead in its place. It says so at once, instead of
-//! holding its clients until their patience ends. Safety does not depend on this: followers refuse
-//! an older leader whatever it believes.
+//! needs others, and by now somebody else may lead in its place. The same holds for one that hears others,
+//! of whom a controller is heard that it does not hear itself: that one has fenced it, and whoever it hears
+//! may have nothing to tell it of. It says so at once, instead of holding its clients until their patience
+//! ends. Safety does not depend on this: followers refuse an older leader whatever it believes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use holdfast_model::Monotonic;
+use parking_lot::Mutex;
+
+/// What an isolated broker says of itself.
+pub(crate) const ISOLATED: &str =
+    "isolated: no controller answers, and the other brokers are silent or hear one";
 
 /// Read by everybody who answers clients. Cheap to clone; all clones are one.
 #[derive(Clone, Debug, Default)]
-pub struct Isolated(Arc<AtomicBool>);
+pub struct Isolated(Arc<Standing>);
+
+#[derive(Debug, Default)]
+struct Standing {
+    isolated: AtomicBool,
+    controller_answered: Mutex<Option<Monotonic>>,
+}
 
 impl Isolated {
-    /// Whether neither a controller nor another broker answers.
+    /// Whether this broker has no part in the cluster, as far as it can know.
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.isolated.load(Ordering::Relaxed)
     }
 
     /// Sets it; true if it was not so before.
     pub(super) fn set(&self, isolated: bool) -> bool {
-        self.0.swap(isolated, Ordering::Relaxed) != isolated
+        self.0.isolated.swap(isolated, Ordering::Relaxed) != isolated
+    }
+
+    /// A controller answered this broker.
+    pub(super) fn controller_answered(&self, now: Monotonic) {
+        *self.0.controller_answered.lock() = Some(now);
+    }
+
+    /// How many milliseconds ago a controller answered this broker, at least 1; 0 if none ever did.
+    pub(super) fn controller_answered_ms(&self, now: Monotonic) -> u64 {
+        let answered = *self.0.controller_answered.lock();
+        answered.map_or(0, |at| (now.since(at).as_millis() as u64).max(1))
     }
 }
 
@@ -49,6 +72,12 @@ impl Hearing {
     pub(super) fn controller_answered(&mut self, now: Monotonic) {
         self.controller = now;
         self.asked_others = None;
+    }
+
+    /// Whether another broker, which a controller answered so long ago, hears one that this broker does not
+    /// hear. A controller that died answered both of them last at about the same time.
+    pub(super) fn is_behind(&self, now: Monotonic, theirs: Duration) -> bool {
+        now.since(self.controller) > theirs + self.timeout / 2
     }
 
     /// Whether the other brokers are to be asked now: no controller answered for a session, and
@@ -80,5 +109,27 @@ mod tests {
         assert!(hearing.must_ask_others(at(1_600)));
         hearing.controller_answered(at(1_700));
         assert!(!hearing.must_ask_others(at(2_600)));
+    }
+
+    #[test]
+    fn a_controller_that_others_hear_is_told_from_one_that_is_gone() {
+        let at = |ms| Monotonic::default().plus(Duration::from_millis(ms));
+        let ms = Duration::from_millis;
+        let hearing = Hearing::new(ms(800), at(0));
+        // It died: the other was answered a heartbeat later than this broker.
+        assert!(!hearing.is_behind(at(900), ms(800)));
+        // It lives: the other was answered a moment ago.
+        assert!(hearing.is_behind(at(900), ms(100)));
+        assert!(!hearing.is_behind(at(400), ms(1)));
+    }
+
+    #[test]
+    fn what_is_told_of_the_controller_is_zero_only_if_none_ever_answered() {
+        let at = |ms| Monotonic::default().plus(Duration::from_millis(ms));
+        let isolated = Isolated::default();
+        assert_eq!(isolated.controller_answered_ms(at(50)), 0);
+        isolated.controller_answered(at(50));
+        assert_eq!(isolated.controller_answered_ms(at(50)), 1);
+        assert_eq!(isolated.controller_answered_ms(at(90)), 40);
     }
 }

@@ -1,7 +1,10 @@
 //! What other brokers ask of the controller here.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use holdfast_kernel::controller::Command;
+use holdfast_model::Clock;
 use holdfast_quorum::Quorum;
 use holdfast_rpc::proto::controller_server::Controller;
 use holdfast_rpc::proto::{
@@ -10,9 +13,9 @@ use holdfast_rpc::proto::{
 };
 use holdfast_rpc::{Identity, Request, Response, Status, async_trait};
 
-use super::OfficeHandle;
 use super::heartbeat_answer::{answer_heartbeat, hint};
 use super::office::Refusal;
+use super::{Isolated, OfficeHandle};
 use crate::admission::{AdmissionError, AdmissionRequest, Admissions};
 
 /// Serves commands and heartbeats of other brokers.
@@ -22,6 +25,8 @@ pub struct ControllerService {
     quorum: Quorum,
     identity: Identity,
     admissions: Admissions,
+    isolated: Isolated,
+    clock: Arc<dyn Clock>,
 }
 
 impl ControllerService {
@@ -31,12 +36,16 @@ impl ControllerService {
         quorum: Quorum,
         identity: Identity,
         admissions: Admissions,
+        isolated: Isolated,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             office,
             quorum,
             identity,
             admissions,
+            isolated,
+            clock,
         }
     }
 
@@ -95,13 +104,18 @@ impl Controller for ControllerService {
     ) -> Result<Response<HeartbeatReply>, Status> {
         let request = request.into_inner();
         let sender = self.identity.check(request.envelope.as_ref())?;
-        Ok(Response::new(answer_heartbeat(
+        let reply = answer_heartbeat(
             &self.office,
             &self.quorum,
             &self.identity,
             sender.replica.broker,
             &request,
-        )))
+        );
+        let now = self.clock.monotonic();
+        Ok(Response::new(HeartbeatReply {
+            controller_answered_ms: self.isolated.controller_answered_ms(now),
+            ..reply
+        }))
     }
 
     async fn describe_quorum(

@@ -2,28 +2,30 @@
 //! safe.
 
 mod holes;
+mod prepare;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use holdfast_model::internal_topic::is_internal;
-use holdfast_model::{ErrorCode, TimestampType, TopicConfig, TopicId, TopicPartition};
+use holdfast_model::{ErrorCode, TopicId, TopicPartition};
 use holdfast_store::Op;
 use holdfast_wire::messages::produce_request::TopicProduceData;
 use holdfast_wire::messages::produce_response::{
     LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
 };
 use holdfast_wire::messages::{BrokerId, ProduceRequest, ProduceResponse, TopicName};
-use holdfast_wire::{Codec, StrBytes, batch, records};
+use holdfast_wire::{StrBytes, batch};
 use uuid::Uuid;
 
 pub use holes::Holes;
 use holes::Passing;
+use prepare::{Now, prepare};
 
 use super::{Operation, RequestContext};
 use crate::habits::Habit;
-use crate::partition::{Acks, AppendAnswer, Completion, PreparedBatch, Produced};
+use crate::partition::{Acks, AppendAnswer, Completion, Produced};
 use crate::state::{BrokerState, shown_leader};
 
 /// From this version on topics are named by id.
@@ -228,12 +230,15 @@ async fn append(
 ) -> Result<(), Refusal> {
     let partition = broker.replica(at).map_err(|code| (code, None))?;
     let data = data.unwrap_or_default();
-    let now_ms = broker.clock.wall_ms();
+    let now = Now {
+        wall_ms: broker.clock.wall_ms(),
+        possible: broker.possible_times(),
+    };
     let config = partition.config();
     let prepared = if data.len() >= LARGE_BATCH {
-        tokio::task::block_in_place(|| prepare(&data, version, &config, now_ms))?
+        tokio::task::block_in_place(|| prepare(&data, version, &config, &now))?
     } else {
-        prepare(&data, version, &config, now_ms)?
+        prepare(&data, version, &config, &now)?
     };
     let environment = broker.environment();
     let size = prepared.bytes.len();
@@ -266,89 +271,6 @@ fn refused_by_store(error: &holdfast_store::Error) -> Refusal {
         _ => ErrorCode::KafkaStorageError,
     };
     (code, Some(error.to_string()))
-}
-
-/// Checks a batch as Kafka's validator does, and makes it what the topic wants it to be.
-fn prepare(
-    data: &Bytes,
-    version: i16,
-    config: &TopicConfig,
-    now_ms: i64,
-) -> Result<PreparedBatch, Refusal> {
-    let invalid = |error: records::Error| (error.code(), Some(error.to_string()));
-    if data.len() > config.max_message_bytes as usize {
-        let message = format!(
-            "a batch of {} bytes is larger than max.message.bytes, {}",
-            data.len(),
-            config.max_message_bytes
-        );
-        return Err((ErrorCode::MessageTooLarge, Some(message)));
-    }
-    let summary = records::validate_produced(data).map_err(invalid)?;
-    let attributes = summary.header.attributes;
-    let codec = attributes.codec().map_err(|error| {
-        (
-            ErrorCode::UnsupportedCompressionType,
-            Some(error.to_string()),
-        )
-    })?;
-    if !codec.allowed_in_produce(version) {
-        return Err((ErrorCode::UnsupportedCompressionType, None));
-    }
-    if attributes.is_transactional() {
-        let message = "transactions are not offered yet".to_owned();
-        return Err((ErrorCode::InvalidTxnState, Some(message)));
-    }
-    let wanted = Codec::for_topic(config.compression_type).filter(|wanted| *wanted != codec);
-    let mut bytes = match wanted {
-        Some(wanted) => {
-            let most = config.max_message_bytes as usize;
-            let again = records::recompress(data, wanted, most).map_err(invalid)?;
-            BytesMut::from(&again[..])
-        }
-        None => BytesMut::from(&data[..]),
-    };
-    let mut append_time_ms = -1;
-    let damaged = |error: batch::Error| (error.code(), Some(error.to_string()));
-    if config.timestamp_type == TimestampType::LogAppendTime {
-        batch::patch_max_timestamp_log_append(&mut bytes, now_ms).map_err(damaged)?;
-        append_time_ms = now_ms;
-    } else {
-        check_timestamps(&summary, config, now_ms)?;
-        if summary.header.max_timestamp != summary.max_timestamp {
-            let kind = TimestampType::CreateTime;
-            batch::set_max_timestamp(&mut bytes, kind, summary.max_timestamp).map_err(damaged)?;
-        }
-    }
-    let info = batch::to_info(&bytes).map_err(damaged)?;
-    Ok(PreparedBatch {
-        bytes,
-        info,
-        append_time_ms,
-    })
-}
-
-/// Each record's timestamp counts (KIP-937), so the oldest and the newest do.
-fn check_timestamps(
-    summary: &records::Summary,
-    config: &TopicConfig,
-    now_ms: i64,
-) -> Result<(), Refusal> {
-    let (min, max) = (summary.min_timestamp, summary.max_timestamp);
-    let ahead = max.saturating_sub(now_ms);
-    let behind = now_ms.saturating_sub(min);
-    let wrong = if max >= 0 && ahead > config.timestamp_after_max_ms {
-        max
-    } else if min >= 0 && behind > config.timestamp_before_max_ms {
-        min
-    } else {
-        return Ok(());
-    };
-    let message = format!(
-        "timestamp {wrong} is out of range: it must lie within {} ms before and {} ms after {now_ms}",
-        config.timestamp_before_max_ms, config.timestamp_after_max_ms
-    );
-    Err((ErrorCode::InvalidTimestamp, Some(message)))
 }
 
 impl Begun {
@@ -445,51 +367,4 @@ fn partition_answer(
         .with_log_append_time_ms(outcome.append_time_ms)
         .with_log_start_offset(outcome.log_start.0)
         .with_error_message(message.map(|text| StrBytes::from_string(text.to_owned())))
-}
-
-#[cfg(test)]
-mod tests {
-    use holdfast_model::CompressionType;
-    use holdfast_wire::build::{BatchBuilder, Record};
-
-    use super::*;
-
-    fn batch(codec: Codec, records: &[(i64, &[u8])]) -> Bytes {
-        let mut builder = BatchBuilder::new(codec);
-        for (timestamp, value) in records {
-            let record = Record {
-                timestamp: *timestamp,
-                ..Record::value(value)
-            };
-            builder.push(&record).unwrap();
-        }
-        builder.finish().unwrap()
-    }
-
-    #[test]
-    fn a_batch_that_outgrows_the_limit_when_recompressed_is_refused() {
-        let kind = CompressionType::Uncompressed;
-        let config = TopicConfig {
-            compression_type: kind,
-            ..TopicConfig::default()
-        };
-        let zeros = vec![0u8; 20 << 20];
-        let small = batch(Codec::Zstd, &[(1, &zeros[..])]);
-        assert!(small.len() < 100_000);
-        let (code, _) = prepare(&small, 9, &config, 1).unwrap_err();
-        assert_eq!(code, ErrorCode::MessageTooLarge);
-    }
-
-    #[test]
-    fn one_old_record_among_new_ones_is_too_old() {
-        let config = TopicConfig {
-            timestamp_before_max_ms: 1000,
-            ..TopicConfig::default()
-        };
-        let now = 1_000_000;
-        let mixed = batch(Codec::None, &[(now - 5000, &b"a"[..]), (now, &b"b"[..])]);
-        let (code, _) = prepare(&mixed, 9, &config, now).unwrap_err();
-        assert_eq!(code, ErrorCode::InvalidTimestamp);
-        prepare(&batch(Codec::None, &[(-1, &b"a"[..])]), 9, &config, now).unwrap();
-    }
 }

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use holdfast_kernel::controller::Registration;
 use holdfast_kernel::image::{Endpoint, FEATURE_LEVEL};
+use holdfast_kernel::log::TrustedWall;
+use holdfast_kernel::log::trusted_wall::CLOCK_SLACK;
+use holdfast_kernel::planted::Planted;
 use holdfast_model::{BrokerEpoch, Clock, SystemClock};
 use holdfast_quorum::{Quorum, Setup};
 use holdfast_rpc::limits::{controller_server, repair_server, replication_server};
@@ -193,6 +196,12 @@ impl Parts {
         let state = Arc::new(BrokerState {
             telemetry,
             topic_defaults: topic_defaults::of(&config.topic_defaults),
+            wall: TrustedWall::new(
+                clock.wall_ms(),
+                clock.monotonic(),
+                CLOCK_SLACK,
+                Planted::None,
+            ),
             clock,
             partitions: Arc::clone(&partitions),
             quorum,
@@ -239,8 +248,14 @@ impl Parts {
             self.links.channels.clone(),
             identity,
         );
-        let controller =
-            ControllerService::new(self.office.clone(), quorum.clone(), identity, admissions);
+        let controller = ControllerService::new(
+            self.office.clone(),
+            quorum.clone(),
+            identity,
+            admissions,
+            self.state.environment().isolated.clone(),
+            Arc::clone(&self.state.clock),
+        );
         let repair = RepairService {
             partitions: Arc::clone(&self.links.partitions),
             budget: self.state.budget.clone(),

@@ -1,5 +1,6 @@
-//! Wall time that retention may go by.
+//! Wall time that retention may go by, and what the time may be while a clock is wrong.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use holdfast_model::Monotonic;
@@ -41,6 +42,14 @@ impl TrustedWall {
         let latest = self.wall_ms.saturating_add(passed.as_millis() as i64);
         let possible = wall_ms <= latest || self.planted == Planted::TrustWallClock;
         possible.then_some(wall_ms)
+    }
+
+    /// What the time may be, in milliseconds since 1970: what the clock shows, what it would show if nobody
+    /// had set it since the start, or anything between the two.
+    pub fn span(&self, wall_ms: i64, monotonic: Monotonic) -> RangeInclusive<i64> {
+        let passed = monotonic.since(self.monotonic).as_millis() as i64;
+        let unset = self.wall_ms.saturating_add(passed);
+        wall_ms.min(unset)..=wall_ms.max(unset)
     }
 }
 
@@ -92,6 +101,20 @@ mod tests {
         assert_eq!(read(&wall, &clock), Some(DAY_MS));
         clock.jump_wall(DAY_MS);
         assert_eq!(read(&wall, &clock), Some(2 * DAY_MS));
+    }
+
+    #[test]
+    fn while_a_clock_is_set_wrong_the_time_may_be_either() {
+        let clock = ManualClock::at(2 * DAY_MS);
+        let wall = started(&clock, Planted::None);
+        let span = |clock: &ManualClock| wall.span(clock.wall_ms(), clock.monotonic());
+        clock.advance(Duration::from_mins(1));
+        let now = 2 * DAY_MS + 60_000;
+        assert_eq!(span(&clock), now..=now);
+        clock.jump_wall(-DAY_MS);
+        assert_eq!(span(&clock), now - DAY_MS..=now);
+        clock.jump_wall(3 * DAY_MS);
+        assert_eq!(span(&clock), now..=now + 2 * DAY_MS);
     }
 
     #[test]
