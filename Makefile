@@ -18,7 +18,7 @@ CARGO_WITH = lib="$$(.ci/rocksdb)" && ROCKSDB_LIB_DIR="$$lib" ROCKSDB_STATIC=1
 
 .DEFAULT_GOAL := help
 .PHONY: help needs build dev test test-versions sim model bench bench-failover bench-groups bench-produce bench-start
-.PHONY: fmt lint torture torture-disks
+.PHONY: fmt lint torture torture-disks hostile-frames
 .PHONY: kube-test kube-up kube-image kube-down kube-status kube-node-kill kube-node-start
 
 help: ## Say what there is
@@ -72,16 +72,22 @@ torture: build ## Real clients while a broker is killed every EVERY=20 seconds, 
 # Brokers killed, paused, without power, with damaged files, in random order; as root. Counts go to RESULTS, if given.
 MINUTES ?= 10
 
-torture-disks: build ## Break brokers and their disks at random for MINUTES=10, under a ledger; compare all disks
+torture-disks: build ## Break brokers and their disks at random for MINUTES=10, under a ledger; compare all disks; FAULTS=Kill,Pause
 	tests/setup
 	@for tool in strace iptables ip; do command -v $$tool >/dev/null || missing=1; done; [ -z "$$missing" ] \
 		|| DEBIAN_FRONTEND=noninteractive apt-get install --yes strace iptables iproute2
 	$(CARGO_WITH) cargo test --release --locked --package holdfast-tests --test torture --no-run
 	$(CARGO_WITH) HOLDFAST_BIN=$(HOLDFAST) HOLDFAST_TORTURE_MINUTES=$(MINUTES) \
-		$(if $(RESULTS),HOLDFAST_TORTURE_RESULTS=$(abspath $(RESULTS))) unshare --net sh -c \
+		$(if $(FAULTS),HOLDFAST_TORTURE_FAULTS=$(FAULTS)) $(if $(RESULTS),HOLDFAST_TORTURE_RESULTS=$(abspath $(RESULTS))) unshare --net sh -c \
 		'ip link set lo up && cargo test --release --locked --offline --package holdfast-tests --test torture \
 		-- --ignored --nocapture'
 	$(if $(RESULTS),python3 tests/torture_report.py $(RESULTS) docs/reliability.md)
+
+# Made up from Kafka's own schemas, and broken.
+FRAMES ?= 1000000
+
+hostile-frames: build ## Send FRAMES=1000000 odd and broken requests of every API and version to three brokers
+	HOLDFAST_BIN=$(HOLDFAST) INTEROP_FRAMES=$(FRAMES) tests/interop/run frames
 
 sim: ## Simulate the cluster and the operator with faults; SEEDS=N runs N of each
 	$(CARGO_WITH) cargo run --release --locked --package holdfast-sim --bin holdfast-sim -- $(SEEDS)

@@ -14,6 +14,7 @@ use holdfast_model::{Clock, SystemClock};
 use tokio::sync::{Mutex, MutexGuard};
 
 mod broker;
+mod clocks;
 mod configuration;
 mod disaster;
 mod links;
@@ -23,6 +24,7 @@ mod versions;
 pub use broker::Broker;
 pub use versions::{ports_around, previous_binary};
 
+use clocks::WrongClock;
 use configuration::{Hosts, configuration};
 
 use crate::power::{self, Disk};
@@ -95,14 +97,18 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// The same, on file systems of their own, and each with an address of its own for the others: what goes from
-    /// one to another can be cut, within a network namespace that was made for this.
+    /// The same, on file systems of their own, each with an address of its own for the others, and with a wall
+    /// clock that can be set: what goes from one to another can be cut, within a network namespace that was made
+    /// for this.
     ///
     /// # Errors
     /// As [`Cluster::start`].
     pub async fn start_apart(name: &str, settings: &str) -> anyhow::Result<Self> {
         let mut cluster = Self::prepared_at(name, Storage::Image, settings, Hosts::Own).await?;
+        let library = clocks::library(&cluster.dir)?;
         for n in 0..BROKERS {
+            let clock = WrongClock::at(&library, cluster.dir.join(format!("broker-{n}/clock")))?;
+            cluster.brokers[n].set_clock_with(clock);
             cluster.start_broker(n)?;
         }
         cluster.wait_ready().await?;

@@ -9,6 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::clocks::WrongClock;
+
 /// Lines of the log that are shown when a test fails.
 const SHOWN_LINES: usize = 25;
 
@@ -24,6 +26,8 @@ pub struct Broker {
     ports: [u16; 3],
     /// Where it ends or waits.
     test_point: Option<String>,
+    /// What makes its wall clock another than the machine's.
+    clock: Option<WrongClock>,
     process: Option<Child>,
 }
 
@@ -44,6 +48,7 @@ impl Broker {
             rpc_address: format!("{host}:{}", ports[1]),
             ports,
             test_point: None,
+            clock: None,
             process: None,
         }
     }
@@ -100,10 +105,23 @@ impl Broker {
         if let Some(point) = &self.test_point {
             command.env("HOLDFAST_TEST_POINT", point);
         }
+        if let Some(clock) = &self.clock {
+            clock.applies_to(&mut command);
+        }
         let child = command.spawn();
         self.process =
             Some(child.with_context(|| format!("cannot start {}", self.binary.display()))?);
         Ok(())
+    }
+
+    /// From its next start on its wall clock can be set.
+    pub(super) fn set_clock_with(&mut self, clock: WrongClock) {
+        self.clock = Some(clock);
+    }
+
+    /// What its wall clock is set by, if it can be.
+    pub(super) fn clock(&self) -> Option<&WrongClock> {
+        self.clock.as_ref()
     }
 
     /// From its next start on it ends, or waits, at a step.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use holdfast_model::{Clock, SystemClock};
 use holdfast_tests::cluster::{Cluster, Storage};
 use holdfast_tests::ledger::{self, Recipe, RunningProducer};
 
@@ -52,16 +53,24 @@ impl Load {
         load
     }
 
-    /// Every partition takes records that are sent from now on, from every producer.
-    pub(crate) async fn progress(&mut self) {
+    /// Every partition takes records that are sent from now on, from every producer. How long the slowest
+    /// took, milliseconds.
+    pub(crate) async fn progress(&mut self) -> u64 {
+        let from = SystemClock::new().wall_ms();
+        let all: Vec<i32> = (0..PARTITIONS).collect();
+        let mut slowest = Duration::ZERO;
         for producer in &mut self.producers {
-            let progress = producer.wait_progress(PROGRESS_WITHIN).await;
-            if let Err(error) = &progress {
-                let described = self.cluster.describe(TOPIC).await;
-                panic!("{error:#}\n{described:#?}");
+            let waited = producer.wait_acked_since(from, &all, PROGRESS_WITHIN).await;
+            match waited {
+                Ok(waited) => slowest = slowest.max(waited),
+                Err(error) => {
+                    let described = self.cluster.describe(TOPIC).await;
+                    panic!("{error:#}\n{described:#?}");
+                }
             }
         }
         self.cluster.check_alive().unwrap();
+        u64::try_from(slowest.as_millis()).unwrap()
     }
 
     pub(crate) async fn in_sync(&mut self) {
