@@ -43,6 +43,7 @@ mod service;
 #[cfg(test)]
 mod sim_disk;
 mod snapshot_store;
+mod starts;
 mod state_machine;
 mod status;
 mod storage;

@@ -26,6 +26,8 @@ use tokio::sync::watch;
 use crate::contacts::Contacts;
 use crate::node::{NodeId, Peer, RaftTypes, SnapshotMeta, Vote};
 use crate::payload;
+use crate::publication::Publication;
+use crate::starts::{Repeated, Starts};
 
 /// First and longest pause after a peer was not reachable.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(200));
@@ -47,6 +49,9 @@ pub(crate) struct Network {
     pub(crate) contacts: Contacts,
     /// Told when a peer says that the cluster was recovered without this disk.
     pub(crate) foreign: Arc<watch::Sender<Option<String>>>,
+    /// Which process speaks for a disk.
+    pub(crate) starts: Starts,
+    pub(crate) publication: Arc<Publication>,
 }
 
 impl RaftNetworkFactory<RaftTypes> for Network {
@@ -78,6 +83,8 @@ enum Error {
     Payload(#[from] payload::Error),
     #[error("answer of another cluster or version")]
     Foreign,
+    #[error(transparent)]
+    Repeated(#[from] Repeated),
 }
 
 impl Connection {
@@ -106,6 +113,8 @@ impl Connection {
             self.network.channels.forget(&self.address);
             return Err(Error::Foreign);
         }
+        let image = self.network.publication.image();
+        self.network.starts.check(&sender, &image)?;
         Ok(payload::decode(&reply.payload)?)
     }
 
@@ -182,7 +191,7 @@ impl Connection {
             }
             .into(),
             // A peer that refuses, or that cannot be reached, is left alone for a while.
-            Error::Call(_) | Error::Foreign => Unreachable::new(error).into(),
+            Error::Call(_) | Error::Foreign | Error::Repeated(_) => Unreachable::new(error).into(),
             Error::Payload(_) => NetworkError::new(error).into(),
         }
     }

@@ -26,6 +26,7 @@ use crate::observer::Observer;
 use crate::publication::{ImageUpdates, Publication};
 use crate::service::RaftService;
 use crate::snapshot_store::SnapshotStore;
+use crate::starts::Starts;
 use crate::state_machine::StateMachine;
 use crate::status::Status;
 use crate::storage::{self, blocking};
@@ -77,6 +78,7 @@ pub(crate) struct Inner {
     log: LogStore,
     ballot: Arc<Ballot>,
     publication: Arc<Publication>,
+    starts: Starts,
     contacts: Contacts,
     clock: Arc<dyn Clock>,
     proposals: Semaphore,
@@ -135,11 +137,14 @@ impl Quorum {
         let opened = blocking(open(&setup, &publication, &applied_bytes)).await?;
         let contacts = Contacts::new(Arc::clone(&setup.clock));
         let (foreign_out, foreign) = watch::channel(None);
+        let starts = Starts::default();
         let network = Network {
             identity: setup.identity,
             channels: setup.channels.clone(),
             contacts: contacts.clone(),
             foreign: Arc::new(foreign_out),
+            starts: starts.clone(),
+            publication: Arc::clone(&publication),
         };
         let id = NodeId(setup.identity.replica);
         let log = opened.log.clone();
@@ -157,6 +162,7 @@ impl Quorum {
                 log,
                 ballot: Arc::clone(&ballot),
                 publication,
+                starts,
                 contacts: contacts.clone(),
                 clock: setup.clock,
                 proposals: Semaphore::new(setup.options.proposals),
@@ -192,6 +198,8 @@ impl Quorum {
         raft_server(RaftService {
             identity: inner.identity,
             raft: inner.raft.clone(),
+            starts: inner.starts.clone(),
+            publication: Arc::clone(&inner.publication),
         })
     }
 

@@ -1,5 +1,7 @@
 //! Answers the Raft messages of other members.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use holdfast_model::{BrokerId, Incarnation, ReplicaId};
 use holdfast_rpc::limits::SNAPSHOT_BYTES;
@@ -14,12 +16,16 @@ use serde::de::DeserializeOwned;
 use crate::network::SnapshotHeader;
 use crate::node::{NodeId, Raft, RaftTypes};
 use crate::payload;
+use crate::publication::Publication;
+use crate::starts::Starts;
 
 /// The quorum's side of the `Raft` service.
 #[derive(Clone)]
 pub struct RaftService {
     pub(crate) identity: Identity,
     pub(crate) raft: Raft,
+    pub(crate) starts: Starts,
+    pub(crate) publication: Arc<Publication>,
 }
 
 impl std::fmt::Debug for RaftService {
@@ -43,7 +49,10 @@ impl RaftService {
         }
         // After the target: only the disk that is meant may say that the sender is foreign. Another
         // one at its address, formatted with a wrong generation, knows nothing.
-        self.identity.check(request.envelope.as_ref())?;
+        let sender = self.identity.check(request.envelope.as_ref())?;
+        let image = self.publication.image();
+        let known = self.starts.check(&sender, &image);
+        known.map_err(|repeated| Status::failed_precondition(repeated.to_string()))?;
         payload::decode(&request.payload)
             .map_err(|error| Status::invalid_argument(error.to_string()))
     }

@@ -26,6 +26,8 @@ pub struct Identity {
     pub start: StartNumber,
     /// How often its cluster was recovered.
     pub recovery: RecoveryGeneration,
+    /// A number that this process drew; 0 if it has none.
+    pub process: u64,
 }
 
 /// Who sent a message, as an envelope of the right cluster says.
@@ -35,6 +37,8 @@ pub struct Sender {
     pub replica: ReplicaId,
     /// The process start.
     pub start: StartNumber,
+    /// The number that the process drew; 0 if it did not say.
+    pub process: u64,
     /// The version of its messages.
     pub version: u32,
 }
@@ -49,6 +53,7 @@ impl Identity {
             incarnation: self.replica.incarnation.0,
             start: self.start.0,
             recovery: self.recovery.0,
+            process: self.process,
         }
     }
 
@@ -84,6 +89,7 @@ impl Identity {
         Ok(Sender {
             replica,
             start: StartNumber(envelope.start),
+            process: envelope.process,
             version: envelope.version,
         })
     }
@@ -148,6 +154,7 @@ mod tests {
             },
             start: StartNumber(2),
             recovery: RecoveryGeneration(0),
+            process: 5,
         }
     }
 

@@ -31,7 +31,17 @@ impl Round {
         let asked = self.load.cluster.rpc_address(other).to_owned();
         let words = self.load.cluster.admission(n, &asked).await.unwrap();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        self.load.cluster.tool(&words).unwrap();
+        let mut said = String::new();
+        for _ in 0..LOOKS {
+            match self.load.cluster.tool(&words) {
+                Ok(_) => return,
+                Err(error) => said = error.to_string(),
+            }
+            // The broker that was killed a moment ago has its session still.
+            assert!(said.contains("is in use as broker"), "{said}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{said}");
     }
 
     /// A disk is set back to what it held some starts ago: it is refused, and another takes its place.
@@ -49,19 +59,10 @@ impl Round {
         fs::rename(&copy, &data).unwrap();
         let before = self.load.cluster.said(n, REFUSED).unwrap();
         self.load.cluster.start_broker(n).unwrap();
-        let mut refused = false;
-        for _ in 0..LOOKS {
-            refused = self.load.cluster.said(n, REFUSED).unwrap() > before;
-            if refused {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        assert!(refused, "a disk that was set back is taken");
+        self.ends(n).await;
+        let refused = self.load.cluster.said(n, REFUSED).unwrap() > before;
+        assert!(refused, "it ended for another reason");
         self.load.progress().await;
-        if !self.load.cluster.has_ended(n).unwrap() {
-            self.load.cluster.kill(n).unwrap();
-        }
         self.replace(n).await;
     }
 
@@ -76,20 +77,23 @@ impl Round {
             self.load.cluster.start_broker(broker).unwrap();
         }
         for broker in [n, other] {
-            let mut ended = false;
-            for _ in 0..LOOKS {
-                ended = self.load.cluster.has_ended(broker).unwrap();
-                if ended {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-            assert!(ended, "broker {broker} runs on a disk of another");
+            self.ends(broker).await;
         }
         self.swap_data(n, other);
         for broker in [n, other] {
             self.load.cluster.start_broker(broker).unwrap();
         }
+    }
+
+    /// A broker that finds the wrong disk ends by itself.
+    async fn ends(&mut self, n: usize) {
+        for _ in 0..LOOKS {
+            if self.load.cluster.has_ended(n).unwrap() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("broker {n} runs on a disk that is not its own any more");
     }
 
     fn swap_data(&self, n: usize, other: usize) {

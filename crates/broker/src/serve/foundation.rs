@@ -15,7 +15,7 @@ use holdfast_runtime::{MemoryBudget, Metrics};
 use holdfast_store::{DataDir, FatalHook, LogStore, MetaDb, MetaOptions, RecoveredPartition};
 use parking_lot::RwLock;
 
-use super::StartError;
+use super::{StartError, draw};
 use crate::environment::Environment;
 use crate::metrics::{BrokerMetrics, StoreMetrics};
 use crate::partition::{Health, Partition, TailCache, restore};
@@ -69,6 +69,7 @@ impl Foundation {
             replica,
             start: disk.start,
             recovery: disk.recovery,
+            process: draw(),
         };
         tracing::info!(
             cluster = %disk.cluster, broker = %disk.broker, incarnation = %disk.incarnation,

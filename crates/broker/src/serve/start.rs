@@ -22,9 +22,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::StartError;
 use super::foundation::Foundation;
 use super::options::{controller_options, quorum_spawn, read_document, rpc_options};
-use super::{StartError, draw};
 use crate::admin::{AdminApi, Process};
 use crate::admission::{self, Admissions};
 use crate::answer_memory::AnswerMemory;
@@ -369,7 +369,7 @@ impl Parts {
             broker: identity.replica.broker,
             incarnation: identity.replica.incarnation,
             start: identity.start,
-            process: draw(),
+            process: identity.process,
             rack: config.zone.clone(),
             endpoints: endpoints.collect(),
             rpc: Endpoint {

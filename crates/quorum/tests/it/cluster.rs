@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use holdfast_kernel::image::{CHANGE_FORMAT, Change, ChangeBatch};
-use holdfast_model::{Incarnation, RecoveryGeneration, ReplicaId};
+use holdfast_model::{Incarnation, RecoveryGeneration, ReplicaId, StartNumber};
 use holdfast_quorum::{Document, Error, Options, Outcome, Phase, Voter};
 use tempfile::TempDir;
 
@@ -42,6 +42,8 @@ impl Ground {
                 document: None,
                 recovery: RecoveryGeneration(0),
                 options,
+                start: StartNumber(1),
+                process: 1,
             })
             .collect();
         let named = sites[..voters].iter().map(|site| Voter {

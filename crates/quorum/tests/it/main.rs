@@ -6,3 +6,4 @@ mod formation;
 mod node;
 mod recovery;
 mod replication;
+mod rolled_back;

@@ -1,7 +1,7 @@
 //! One broker's part of the quorum, with its disk, its address and its server.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +57,8 @@ pub(crate) struct Site {
     pub(crate) document: Option<Document>,
     pub(crate) recovery: RecoveryGeneration,
     pub(crate) options: Options,
+    pub(crate) start: StartNumber,
+    pub(crate) process: u64,
 }
 
 pub(crate) struct Node {
@@ -80,6 +82,22 @@ impl Site {
             port: self.address.port(),
             zone: None,
         }
+    }
+
+    /// The same disk at its next start.
+    pub(crate) fn started_again(&self, process: u64) -> Self {
+        Self {
+            start: StartNumber(self.start.0 + 1),
+            process,
+            ..self.clone()
+        }
+    }
+
+    /// What is on the disk now, elsewhere.
+    pub(crate) fn copy_to(&self, path: &Path) {
+        let mut copy = std::process::Command::new("cp");
+        let copied = copy.arg("-a").arg(&self.path).arg(path).status();
+        assert!(copied.expect("cp").success());
     }
 
     /// Another disk at the same place.
@@ -123,8 +141,9 @@ impl Site {
             identity: Identity {
                 cluster: cluster_id(),
                 replica: self.replica,
-                start: StartNumber(1),
+                start: self.start,
                 recovery: self.recovery,
+                process: self.process,
             },
             keyspace,
             document: self.document.clone(),

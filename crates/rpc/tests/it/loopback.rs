@@ -25,6 +25,7 @@ pub(crate) fn identity() -> Identity {
         },
         start: StartNumber(1),
         recovery: RecoveryGeneration(0),
+        process: 5,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_kernel::image::ClusterImage;
 use holdfast_model::{Clock, ClusterId, RecoveryGeneration, StartNumber, SystemClock};
 use holdfast_rpc::{Channels, Identity};
 use openraft::raft::VoteRequest;
@@ -16,7 +17,9 @@ use crate::keyspace::Keyspace;
 use crate::network::Network;
 use crate::node::{NodeId, Raft, Vote};
 use crate::options::Options;
+use crate::publication::Publication;
 use crate::sim_disk::SimDisk;
+use crate::starts::Starts;
 
 /// The term of every candidate here.
 const TERM: u64 = 5;
@@ -47,10 +50,13 @@ async fn voter(disk: &Arc<SimDisk>, answers_votes_early: bool) -> Raft {
             replica: me.0,
             start: StartNumber(1),
             recovery: RecoveryGeneration(0),
+            process: 0,
         },
         channels: Channels::new(holdfast_rpc::Options::default(), Arc::clone(&clock)),
         contacts: Contacts::new(clock),
         foreign: Arc::new(watch::channel(None).0),
+        starts: Starts::default(),
+        publication: Arc::new(Publication::new(ClusterImage::default())),
     };
     let config = Options::default().to_openraft().expect("options");
     Raft::new(me, Arc::new(config), network, log, machine(keyspace))

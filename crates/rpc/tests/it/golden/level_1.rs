@@ -20,6 +20,8 @@ fn envelope() -> Envelope {
         incarnation: INCARNATION,
         start: 70_000,
         recovery: 1,
+        // A later version's field: zero is not written.
+        process: 0,
     }
 }
 
