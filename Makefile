@@ -18,7 +18,7 @@ CARGO_WITH = lib="$$(.ci/rocksdb)" && ROCKSDB_LIB_DIR="$$lib" ROCKSDB_STATIC=1
 
 .DEFAULT_GOAL := help
 .PHONY: help needs build dev test test-versions sim model bench bench-failover bench-groups bench-produce bench-start
-.PHONY: fmt lint torture torture-disks hostile-frames
+.PHONY: fmt lint torture torture-disks hostile-frames fuzz
 .PHONY: kube-test kube-up kube-image kube-down kube-status kube-node-kill kube-node-start
 
 help: ## Say what there is
@@ -88,6 +88,12 @@ FRAMES ?= 1000000
 
 hostile-frames: build ## Send FRAMES=1000000 odd and broken requests of every API and version to three brokers
 	HOLDFAST_BIN=$(HOLDFAST) INTEROP_FRAMES=$(FRAMES) tests/interop/run frames
+
+# Seconds for each target.
+SECONDS ?= 60
+
+fuzz: needs ## Fuzz what decodes bytes from sockets, SECONDS=60 for each target, guided by coverage; TARGETS=frame
+	fuzz/run $(SECONDS) $(TARGETS)
 
 sim: ## Simulate the cluster and the operator with faults; SEEDS=N runs N of each
 	$(CARGO_WITH) cargo run --release --locked --package holdfast-sim --bin holdfast-sim -- $(SEEDS)

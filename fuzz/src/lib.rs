@@ -1,8 +1,6 @@
 //! What the fuzz targets do with their input: each function takes any bytes, and panics only when
 //! the product breaks a promise. The product's own tests run the same functions over the committed
-//! seeds and mutations of them, without libFuzzer. With cargo-fuzz, from this folder's parent:
-//! `cargo fuzz run <target> fuzz/corpus/<target> fuzz/seeds/<target>`; without nightly, add
-//! `--sanitizer none`.
+//! seeds and mutations of them, without libFuzzer; `make fuzz` goes on with it, guided by coverage.
 
 use std::ops::ControlFlow;
 
