@@ -57,6 +57,7 @@ impl Round {
         self.load.cluster.kill(n).unwrap();
         fs::remove_dir_all(&data).unwrap();
         fs::rename(&copy, &data).unwrap();
+        synced(&data);
         let before = self.load.cluster.said(n, REFUSED).unwrap();
         self.load.cluster.start_broker(n).unwrap();
         self.ends(n).await;
@@ -104,6 +105,7 @@ impl Round {
         for (data, copy) in [(&one, &here), (&two, &there)] {
             fs::remove_dir_all(data).unwrap();
             fs::rename(copy, data).unwrap();
+            synced(data);
         }
     }
 }
@@ -111,4 +113,11 @@ impl Round {
 fn copy_of(data: &Path, copy: &Path) {
     let mut words = Command::new("cp");
     power::run(words.arg("-a").arg(data).arg(copy)).unwrap();
+    synced(copy);
+}
+
+/// What was put there by hand is on the disk: the power may go next.
+fn synced(path: &Path) {
+    let mut words = Command::new("sync");
+    power::run(words.arg("--file-system").arg(path)).unwrap();
 }
