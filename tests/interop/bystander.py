@@ -8,7 +8,6 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from report import equal
 
-TOPIC = "bystander"
 PARTITIONS = 3
 
 
@@ -16,10 +15,11 @@ class Bystander:
     """Writes a record every few milliseconds with the defaults of an idempotent producer, and reads
     all of them."""
 
-    def __init__(self, bootstrap):
+    def __init__(self, bootstrap, topic="bystander"):
         admin = AdminClient({"bootstrap.servers": bootstrap})
-        admin.create_topics([NewTopic(TOPIC, PARTITIONS, 3)])[TOPIC].result(30)
+        admin.create_topics([NewTopic(topic, PARTITIONS, 3)])[topic].result(30)
         self.bootstrap = bootstrap
+        self.topic = topic
         self.stopping = threading.Event()
         self.problems = []
         self.acknowledged = {}
@@ -54,7 +54,7 @@ class Bystander:
         while not self.stopping.is_set():
             number = self.sent
             producer.produce(
-                TOPIC, b"%d" % number, partition=number % PARTITIONS, on_delivery=self.delivered
+                self.topic, b"%d" % number, partition=number % PARTITIONS, on_delivery=self.delivered
             )
             self.sent += 1
             producer.poll(0.005)
@@ -66,12 +66,12 @@ class Bystander:
         consumer = Consumer(
             {
                 "bootstrap.servers": self.bootstrap,
-                "group.id": "bystander",
+                "group.id": self.topic,
                 "enable.auto.commit": False,
                 "log_level": 0,
             }
         )
-        consumer.assign([TopicPartition(TOPIC, p, OFFSET_BEGINNING) for p in range(PARTITIONS)])
+        consumer.assign([TopicPartition(self.topic, p, OFFSET_BEGINNING) for p in range(PARTITIONS)])
         end = None
         while True:
             if self.stopping.is_set() and not self.threads[0].is_alive():

@@ -150,7 +150,7 @@ class Frames:
         admin.create_topics([NewTopic(schema.TOPIC, 3, 3)])[schema.TOPIC].result(30)
         for broker in self.brokers:
             eventually(lambda: equal(wire.knows(broker, schema.TOPIC), True, schema.TOPIC))
-        self.bystander = Bystander(bootstrap)
+        self.bystander = Bystander(bootstrap, "beside-frames")
         self.ends = collections.Counter()
 
     def run(self):
