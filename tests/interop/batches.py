@@ -21,7 +21,10 @@ def crc32c(data):
 
 
 def varint(number):
-    number = (number << 1) ^ (number >> 63)
+    return unsigned_varint((number << 1) ^ (number >> 63))
+
+
+def unsigned_varint(number):
     out = bytearray()
     while number >= 0x80:
         out.append(number & 0x7F | 0x80)

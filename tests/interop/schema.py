@@ -9,6 +9,7 @@ import struct
 import zipfile
 
 import batches
+from batches import unsigned_varint as varint
 
 # Names that exist, names that do not, and names that nobody should have.
 TOPIC = "frames"
@@ -49,15 +50,6 @@ def bounds(text):
 def within(version, text):
     first, last = bounds(text)
     return first <= version <= last
-
-
-def varint(number):
-    out = bytearray()
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
 
 
 def read(jar):

@@ -98,6 +98,23 @@ pub fn cut(disks: &[Disk]) -> anyhow::Result<()> {
         .args(disks.iter().map(|disk| &disk.place)))
 }
 
+/// Copies a folder so that a power cut does not take the copy away again.
+///
+/// # Errors
+/// A command fails.
+pub fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    run(Command::new("cp").arg("-a").arg(from).arg(to))?;
+    sync(to)
+}
+
+/// What was put somewhere by hand is on the disk from now on.
+///
+/// # Errors
+/// The command fails.
+pub fn sync(path: &Path) -> anyhow::Result<()> {
+    run(Command::new("sync").arg("--file-system").arg(path))
+}
+
 /// Nothing if power can be cut here, else the reason why not.
 ///
 /// # Errors

@@ -1,6 +1,5 @@
 //! What every request is served with.
 
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,11 +82,6 @@ impl BrokerState {
     /// acknowledge alone ([`shown_leader`]).
     pub fn aside(&self) -> Option<BrokerId> {
         self.environment().isolated.is_set().then(|| self.id())
-    }
-
-    /// What the time may be, in milliseconds since 1970: one value, unless the wall clock was set.
-    pub fn possible_times(&self) -> RangeInclusive<i64> {
-        self.wall.span(self.clock.wall_ms(), self.clock.monotonic())
     }
 
     /// This broker's number.

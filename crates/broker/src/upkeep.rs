@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use holdfast_kernel::controller::{Command, Outcome};
 use holdfast_kernel::log::TrustedWall;
-use holdfast_kernel::log::trusted_wall::CLOCK_SLACK;
-use holdfast_kernel::planted::Planted;
 use holdfast_model::{Clock, ErrorCode, TopicPartition};
 use holdfast_runtime::budget::{MemoryBudget, Share};
 use tokio_util::sync::CancellationToken;
@@ -38,6 +36,8 @@ pub struct Upkeep {
     pub controller: ControllerClient,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// What the wall clock showed when this process started.
+    pub wall: TrustedWall,
     /// The memory budget, which is told what the caches hold.
     pub budget: MemoryBudget,
     /// How often retention is looked at.
@@ -252,15 +252,13 @@ impl Upkeep {
     pub async fn retention(self, stop: CancellationToken) {
         let mut timer = tokio::time::interval(self.retention_interval);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let (wall_ms, monotonic) = (self.clock.wall_ms(), self.clock.monotonic());
-        let wall = TrustedWall::new(wall_ms, monotonic, CLOCK_SLACK, Planted::None);
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 _ = timer.tick() => {}
             }
-            let now = self.trusted(&wall);
+            let now = self.trusted();
             self.partitions.for_each(|partition| {
                 partition.retain(now);
                 if let Some(now) = now {
@@ -271,8 +269,8 @@ impl Upkeep {
     }
 
     /// The wall time, or none while it is further ahead than it can be.
-    fn trusted(&self, wall: &TrustedWall) -> Option<i64> {
-        let now = wall.now(self.clock.wall_ms(), self.clock.monotonic());
+    fn trusted(&self) -> Option<i64> {
+        let now = self.wall.now(self.clock.wall_ms(), self.clock.monotonic());
         let metrics = &self.partitions.environment().metrics;
         metrics.clock_jumped.set(now.is_none().into());
         if now.is_none() {

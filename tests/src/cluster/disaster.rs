@@ -119,12 +119,48 @@ impl Cluster {
         Ok(fs::rename(self.data_dir(n), self.taken(n))?)
     }
 
-    /// Puts a disk back that was taken away.
+    /// Copies the disk of a broker that does not run, for [`Cluster::put_back`] once it was lost.
+    ///
+    /// # Errors
+    /// It runs, or the command fails.
+    pub fn copy_disk(&mut self, n: usize) -> anyhow::Result<()> {
+        ensure!(!self.brokers[n].expected_to_run(), "broker {n} runs");
+        power::copy(&self.data_dir(n), &self.taken(n))
+    }
+
+    /// Puts a disk back that was taken away, or copied.
     ///
     /// # Errors
     /// The folder cannot be moved.
     pub fn put_back(&mut self, n: usize) -> anyhow::Result<()> {
-        Ok(fs::rename(self.taken(n), self.data_dir(n))?)
+        fs::rename(self.taken(n), self.data_dir(n))?;
+        power::sync(&self.data_dir(n))
+    }
+
+    /// Loses the disk of a broker that does not run, starts it on a new one, and admits that.
+    ///
+    /// # Errors
+    /// The tool's, or the broker does not wait for its admission.
+    pub async fn replace_disk(&mut self, n: usize) -> anyhow::Result<()> {
+        self.lose_disk(n)?;
+        self.format_anew(n, 0)?;
+        self.start_broker(n)?;
+        let asked = self.rpc_address((n + 1) % self.brokers.len()).to_owned();
+        let words = self.admission(n, &asked).await?;
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let begun = self.clock.monotonic();
+        loop {
+            let Err(error) = self.tool(&words) else {
+                return Ok(());
+            };
+            // A broker that was killed a moment ago has its session still.
+            let waits = error.to_string().contains("is in use as broker");
+            ensure!(
+                waits && self.clock.monotonic().since(begun) < WAITS_WITHIN,
+                error
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     fn taken(&self, n: usize) -> PathBuf {

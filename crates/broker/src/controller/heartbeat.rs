@@ -252,29 +252,35 @@ impl Heartbeats {
         tracing::info!(?told, "told the controller where the logs end");
     }
 
-    /// Whether there are other brokers, and either none of them answers, or one hears a controller that this
-    /// broker does not hear.
+    /// Asks all other brokers whether they hear a controller.
     async fn has_no_part(&self, image: &ClusterImage, hearing: &Hearing) -> bool {
         let me = self.registration.broker;
         let others = image.brokers.values().filter(|broker| broker.id != me);
+        let moment = self.clock.monotonic();
         let mut asked: FuturesUnordered<_> = others
             .map(|broker| {
                 let address = Address::new(broker.rpc.host.clone(), broker.rpc.port);
                 async move { self.client.ask_another(&address).await }
             })
             .collect();
-        let has_others = !asked.is_empty();
-        let mut heard = false;
-        while let Some(answer) = asked.next().await {
-            let Some(reply) = answer else { continue };
-            heard = true;
-            let theirs = reply.controller_answered_ms;
-            let now = self.clock.monotonic();
-            if theirs > 0 && hearing.is_behind(now, Duration::from_millis(theirs)) {
-                return true;
-            }
+        let count = asked.len();
+        let mut answers = Vec::new();
+        loop {
+            let next = asked.next();
+            // Who answers at all does so at about the same time. Reports must not wait for those who are silent.
+            let next = if answers.is_empty() {
+                next.await
+            } else {
+                let soon = tokio::time::timeout(self.interval, next).await;
+                soon.ok().flatten()
+            };
+            let Some(answer) = next else { break };
+            answers.extend(answer.map(|reply| {
+                let ms = reply.controller_answered_ms;
+                (ms > 0).then(|| Duration::from_millis(ms))
+            }));
         }
-        has_others && !heard
+        hearing.has_no_part(moment, &answers, count)
     }
 
     fn set_isolated(&self, isolated: bool) {

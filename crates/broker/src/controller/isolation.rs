@@ -74,10 +74,27 @@ impl Hearing {
         self.asked_others = None;
     }
 
+    /// Whether this broker has no part in the cluster, by what the others said who were asked at a moment:
+    /// how long ago a controller answered each, if one ever did; nothing of who is silent.
+    ///
+    /// Time runs from the question: an answer that is late must not look like a controller that lives.
+    pub(super) fn has_no_part(
+        &self,
+        asked: Monotonic,
+        answers: &[Option<Duration>],
+        others: usize,
+    ) -> bool {
+        let is_behind = answers
+            .iter()
+            .flatten()
+            .any(|theirs| self.is_behind(asked, *theirs));
+        is_behind || (others > 0 && answers.is_empty())
+    }
+
     /// Whether another broker, which a controller answered so long ago, hears one that this broker does not
     /// hear. A controller that died answered both of them last at about the same time.
-    pub(super) fn is_behind(&self, now: Monotonic, theirs: Duration) -> bool {
-        now.since(self.controller) > theirs + self.timeout / 2
+    fn is_behind(&self, asked: Monotonic, theirs: Duration) -> bool {
+        asked.since(self.controller) > theirs + self.timeout / 2
     }
 
     /// Whether the other brokers are to be asked now: no controller answered for a session, and
@@ -114,13 +131,23 @@ mod tests {
     #[test]
     fn a_controller_that_others_hear_is_told_from_one_that_is_gone() {
         let at = |ms| Monotonic::default().plus(Duration::from_millis(ms));
-        let ms = Duration::from_millis;
-        let hearing = Hearing::new(ms(800), at(0));
-        // It died: the other was answered a heartbeat later than this broker.
-        assert!(!hearing.is_behind(at(900), ms(800)));
-        // It lives: the other was answered a moment ago.
-        assert!(hearing.is_behind(at(900), ms(100)));
-        assert!(!hearing.is_behind(at(400), ms(1)));
+        let ms = |ms| Some(Duration::from_millis(ms));
+        let hearing = Hearing::new(Duration::from_millis(800), at(0));
+        // It died: the others were answered a heartbeat later than this broker.
+        assert!(!hearing.has_no_part(at(900), &[ms(800), ms(850)], 3));
+        // It lives: one of the others was answered a moment ago.
+        assert!(hearing.has_no_part(at(900), &[ms(800), ms(100)], 3));
+        assert!(!hearing.has_no_part(at(400), &[ms(1)], 3));
+    }
+
+    #[test]
+    fn whoever_is_alone_among_others_has_no_part() {
+        let at = |ms| Monotonic::default().plus(Duration::from_millis(ms));
+        let hearing = Hearing::new(Duration::from_millis(800), at(0));
+        assert!(hearing.has_no_part(at(900), &[], 2));
+        // One that never heard a controller, or is of an older version, is somebody all the same.
+        assert!(!hearing.has_no_part(at(900), &[None], 2));
+        assert!(!hearing.has_no_part(at(900), &[], 0), "there are no others");
     }
 
     #[test]

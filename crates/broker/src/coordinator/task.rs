@@ -6,9 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use holdfast_kernel::group::{Effects, Now, REWRITING_FLOOR, Rewriting, Shard, WriteId};
-use holdfast_kernel::log::TrustedWall;
-use holdfast_kernel::log::trusted_wall::CLOCK_SLACK;
-use holdfast_kernel::planted::Planted;
 use holdfast_model::{ErrorCode, LeaderEpoch, Monotonic};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -146,7 +143,6 @@ struct Work<'a> {
     shard: Shard,
     waiting: Waiting,
     rewriting: Rewriting,
-    wall: TrustedWall,
     next_expiry: Monotonic,
     done: mpsc::Sender<(u64, ErrorCode)>,
     newest_batch: u64,
@@ -168,7 +164,6 @@ impl<'a> Work<'a> {
             shard,
             waiting: Waiting::default(),
             rewriting,
-            wall: TrustedWall::new(now.wall_ms, now.monotonic, CLOCK_SLACK, Planted::None),
             next_expiry: now.monotonic.plus(coordinator.expiry_interval()),
             done,
             newest_batch: 0,
@@ -242,7 +237,9 @@ impl<'a> Work<'a> {
             return;
         }
         let before = effects.writes.len();
-        if let Some(wall_ms) = self.wall.now(now.wall_ms, now.monotonic) {
+        // By the clock at the start of the process: it may have jumped before this leadership began.
+        let wall = &self.coordinator.broker.wall;
+        if let Some(wall_ms) = wall.now(now.wall_ms, now.monotonic) {
             let image = self.coordinator.broker.image();
             let trusted = Now { wall_ms, ..now };
             let is_deleted = |_: &str, id| image.deleted.contains_key(&id);

@@ -25,12 +25,12 @@ impl ToldOfNobody {
     /// It names nobody, as one before it on this connection did, while this broker is isolated: the
     /// connection ends.
     pub fn again(&self, isolated: bool, answer: &ResponseKind) -> Result<(), String> {
-        let names_nobody = match answer {
-            ResponseKind::Metadata(metadata) => lacks_leaders(metadata),
-            ResponseKind::FindCoordinator(found) => lacks_coordinators(found),
+        // A large cluster has many partitions: they are looked through only while this may matter.
+        let now = match answer {
+            ResponseKind::Metadata(metadata) => isolated && lacks_leaders(metadata),
+            ResponseKind::FindCoordinator(found) => isolated && lacks_coordinators(found),
             _ => return Ok(()),
         };
-        let now = isolated && names_nobody;
         if self.0.swap(now, Ordering::Relaxed) && now {
             return Err("this broker hears from no other: others know who leads".to_owned());
         }

@@ -230,10 +230,7 @@ async fn append(
 ) -> Result<(), Refusal> {
     let partition = broker.replica(at).map_err(|code| (code, None))?;
     let data = data.unwrap_or_default();
-    let now = Now {
-        wall_ms: broker.clock.wall_ms(),
-        possible: broker.possible_times(),
-    };
+    let now = Now::read(&*broker.clock, &broker.wall);
     let config = partition.config();
     let prepared = if data.len() >= LARGE_BATCH {
         tokio::task::block_in_place(|| prepare(&data, version, &config, &now))?

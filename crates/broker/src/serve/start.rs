@@ -388,6 +388,7 @@ impl Parts {
             partitions: Arc::clone(&self.links.partitions),
             controller: self.state.controller.clone(),
             clock: Arc::clone(&self.state.clock),
+            wall: self.state.wall,
             budget: self.state.budget.clone(),
             retention_interval: Duration::from_millis(
                 self.state.config.retention_check_interval_ms.max(1),

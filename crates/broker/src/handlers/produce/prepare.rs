@@ -3,7 +3,8 @@
 use std::ops::RangeInclusive;
 
 use bytes::{Bytes, BytesMut};
-use holdfast_model::{ErrorCode, TimestampType, TopicConfig};
+use holdfast_kernel::log::TrustedWall;
+use holdfast_model::{Clock, ErrorCode, TimestampType, TopicConfig};
 use holdfast_wire::{Codec, batch, records};
 
 use super::Refusal;
@@ -13,9 +14,19 @@ use crate::partition::PreparedBatch;
 #[derive(Debug)]
 pub(super) struct Now {
     /// What the clock shows.
-    pub(super) wall_ms: i64,
+    wall_ms: i64,
     /// What the time may be: whoever writes must not suffer because a broker's clock was set.
-    pub(super) possible: RangeInclusive<i64>,
+    possible: RangeInclusive<i64>,
+}
+
+impl Now {
+    pub(super) fn read(clock: &dyn Clock, wall: &TrustedWall) -> Self {
+        let wall_ms = clock.wall_ms();
+        Self {
+            wall_ms,
+            possible: wall.span(wall_ms, clock.monotonic()),
+        }
+    }
 }
 
 /// Checks a batch as Kafka's validator does, and makes it what the topic wants it to be.
@@ -105,7 +116,9 @@ fn check_timestamps(
 
 #[cfg(test)]
 mod tests {
-    use holdfast_model::CompressionType;
+    use holdfast_kernel::log::trusted_wall::CLOCK_SLACK;
+    use holdfast_kernel::planted::Planted;
+    use holdfast_model::{CompressionType, ManualClock};
     use holdfast_wire::build::{BatchBuilder, Record};
 
     use super::*;
@@ -161,13 +174,14 @@ mod tests {
     fn a_broker_whose_clock_was_set_back_by_hours_still_takes_records_of_now() {
         const HOURS: i64 = 7_200_000;
         let (config, now) = (TopicConfig::default(), 10 * HOURS);
+        let clock = ManualClock::at(now);
+        let (monotonic, none) = (clock.monotonic(), Planted::None);
+        let wall = TrustedWall::new(clock.wall_ms(), monotonic, CLOCK_SLACK, none);
+        clock.jump_wall(-HOURS);
+        let set_back = Now::read(&clock, &wall);
         let new = batch(Codec::None, &[(now, &b"a"[..])]);
         let (code, _) = prepare(&new, 9, &config, &at(now - HOURS)).unwrap_err();
         assert_eq!(code, ErrorCode::InvalidTimestamp, "it started that way");
-        let set_back = Now {
-            wall_ms: now - HOURS,
-            possible: now - HOURS..=now,
-        };
         prepare(&new, 9, &config, &set_back).unwrap();
         let ahead = batch(Codec::None, &[(now + HOURS, &b"a"[..])]);
         let (code, _) = prepare(&ahead, 9, &config, &set_back).unwrap_err();
