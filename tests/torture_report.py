@@ -2,7 +2,7 @@
 """Writes the table of faults survived into docs/reliability.md.
 
 torture_report.py RESULTS PAGE: RESULTS has one JSON object in a line for each round, as `make torture-disks
-RESULTS=...` appends them.
+ROUNDS=...` appends them.
 """
 
 import json
@@ -37,6 +37,7 @@ FAULTS = [
     ("EIO of pread64", "EIO of `pread64`", 5),
     ("EIO of openat", "EIO of `openat`", 5),
     ("EIO of rename", "EIO of `rename`", 5),
+    ("EIO of unlink", "EIO of `unlink`", 5),
     ("EIO of fallocate", "EIO of `fallocate`", 5),
     ("EIO of ftruncate", "EIO of `ftruncate`", 5),
     ("SyncStalls", "every sync of a broker takes 3 s", 5),

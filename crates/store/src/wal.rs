@@ -78,11 +78,19 @@ fn log_files(database: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(files.into_iter().map(|(_, path)| path).collect())
 }
 
+/// Whether a group may come after another one. Between two files some may be missing: a file that is no longer
+/// needed and could not be removed stays behind, while those after it are gone. RocksDB, whose manifest says
+/// which files it needs, refuses to open without one of them.
+fn follows(last: u64, group: u64, first_in_file: bool) -> bool {
+    last.checked_add(1) == Some(group) || (first_in_file && group > last)
+}
+
 fn scan_file(path: &Path, found: &mut Scan) -> Result<(), Error> {
     let file = File::open(path).map_err(Error::io("open", path))?;
     let mut fragments = Fragments::new(file);
     let mut assembly = Assembly::default();
     let mut bad: Option<(u64, &'static str)> = None;
+    let mut first_in_file = true;
     while let Some(fragment) = fragments.next().map_err(Error::io("read", path))? {
         let step = assembly.take(&fragment);
         bad = bad.or(step.bad);
@@ -92,11 +100,13 @@ fn scan_file(path: &Path, found: &mut Scan) -> Result<(), Error> {
         if let Some((position, reason)) = bad {
             return Err(Error::damaged(path, position, reason));
         }
-        let follows = |last: u64| last.checked_add(1) == Some(claim.group);
-        if found.last_group.is_some_and(|last| !follows(last)) {
+        if let Some(last) = found.last_group
+            && !follows(last, claim.group, first_in_file)
+        {
             return Err(Error::damaged(path, position, "commit groups are missing"));
         }
         found.last_group = Some(claim.group);
+        first_in_file = false;
     }
     found.bytes += fragments.position();
     if let Some((position, reason)) = bad.or_else(|| assembly.unfinished()) {

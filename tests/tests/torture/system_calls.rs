@@ -13,8 +13,6 @@ use super::Round;
 const LOOKS: usize = 100;
 
 /// Calls that fail, and whether only those of one file do: a socket is written to by the same call as the log.
-/// Not `unlink`: a write-ahead log that could not be removed is taken for one with a gap behind it at the next
-/// start (docs/reliability.md, "Found and not mended yet").
 const CALLS: &[(&str, bool)] = &[
     ("fdatasync", false),
     ("fsync", false),
@@ -22,6 +20,7 @@ const CALLS: &[(&str, bool)] = &[
     ("pread64", false),
     ("openat", false),
     ("rename", false),
+    ("unlink", false),
     ("fallocate", false),
     ("ftruncate", false),
 ];

@@ -175,9 +175,22 @@ fn only_the_last_file_may_be_torn() {
 
 #[test]
 fn missing_groups_are_damage() {
+    let mut log = Log::default();
+    log.group(1, 100);
+    log.group(3, 100);
+    assert!(is_damaged(&scan_of(&[&log])));
+}
+
+#[test]
+fn between_files_groups_may_be_missing_but_none_comes_again() {
     let (mut first, mut third) = (Log::default(), Log::default());
-    first.group(1, 100);
-    third.group(3, 100);
+    first.group(2, 100);
+    third.group(4, 100);
+    third.group(5, 100);
+    assert_eq!(scan_of(&[&first, &third]).unwrap().last_group, Some(5));
+    assert!(is_damaged(&scan_of(&[&third, &first])));
+    assert!(is_damaged(&scan_of(&[&first, &first])));
+    third.group(7, 100);
     assert!(is_damaged(&scan_of(&[&first, &third])));
 }
 

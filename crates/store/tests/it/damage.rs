@@ -140,6 +140,132 @@ fn a_missing_log_file_is_noticed() {
     assert_eq!(Rig::open(dir.path()).err().unwrap().class(), Class::Fatal);
 }
 
+/// Enough for several write-ahead logs; `keep` has a second name for each of them, so that none is gone for good.
+fn filled_over_logs(path: &Path, keep: &Path) -> Offset {
+    let mut rig = Rig::open(path).unwrap();
+    rig.create(0);
+    for step in 0..150 {
+        rig.append(0, step * 5, 5, 400_000);
+        for log in files(path, "log") {
+            let kept = keep.join(log.file_name().unwrap());
+            if !kept.exists() {
+                fs::hard_link(&log, kept).unwrap();
+            }
+        }
+    }
+    Offset(750)
+}
+
+/// A file that could not be removed (EIO of `unlink`) was taken for one with a gap behind it.
+#[test]
+fn a_log_that_is_no_longer_needed_and_could_not_be_removed_is_no_damage() {
+    let (dir, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let end = filled_over_logs(dir.path(), kept.path());
+    let live = files(dir.path(), "log");
+    let mut obsolete: Vec<_> = fs::read_dir(kept.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| live.iter().all(|log| log.file_name() != path.file_name()))
+        .collect();
+    obsolete.sort();
+    assert!(obsolete.len() > 2, "too few logs are obsolete");
+    for left in [&obsolete[..1], &obsolete[1..2], &obsolete[..]] {
+        let put_back = tempfile::tempdir().unwrap();
+        copy(dir.path(), put_back.path());
+        for log in left {
+            let name = log.file_name().unwrap();
+            fs::copy(log, put_back.path().join("log-0").join(name)).unwrap();
+        }
+        let rig = Rig::open(put_back.path()).unwrap();
+        assert_eq!(log_end(&rig), end);
+        let read = rig
+            .store
+            .read(partition(0), Offset(0), end, usize::MAX)
+            .unwrap();
+        assert_eq!(read.len(), 150);
+    }
+}
+
+/// What the disk of a running store would hold if its power went now. The manifest comes first: all it names was
+/// written before. Logs come from their second names, so that none is missing that it needs.
+fn as_the_power_goes(path: &Path, kept: &Path) -> tempfile::TempDir {
+    let cut = tempfile::tempdir().unwrap();
+    let (from, to) = (path.join("log-0"), cut.path().join("log-0"));
+    fs::create_dir_all(&to).unwrap();
+    let is_manifest = |name: &str| name.starts_with("MANIFEST") || name == "CURRENT";
+    let names = |dir: &Path| -> Vec<String> {
+        let entries = fs::read_dir(dir).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.collect()
+    };
+    for name in names(&from).iter().filter(|name| is_manifest(name)) {
+        fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+    for name in names(&from) {
+        let is_log = Path::new(&name).extension().is_some_and(|it| it == "log");
+        if !is_manifest(&name) && !is_log {
+            fs::copy(from.join(&name), to.join(&name)).unwrap();
+        }
+    }
+    for name in names(kept) {
+        fs::copy(kept.join(&name), to.join(&name)).unwrap();
+    }
+    for name in names(path).iter().filter(|name| *name != "log-0") {
+        let (from, to) = (path.join(name), cut.path().join(name));
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            fs::copy(from, to).unwrap();
+        }
+    }
+    cut
+}
+
+/// RocksDB writes a new log while it flushes what is in the one before: both are needed then.
+#[test]
+fn a_log_that_is_needed_is_missed_and_without_another_nothing_is() {
+    let (dir, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut rig = Rig::open(dir.path()).unwrap();
+    rig.create(0);
+    let mut refused = 0;
+    for step in 0..400 {
+        rig.append(0, step * 5, 5, 400_000);
+        let live = files(dir.path(), "log");
+        for log in &live {
+            let second = kept.path().join(log.file_name().unwrap());
+            if !second.exists() {
+                fs::hard_link(log, second).unwrap();
+            }
+        }
+        if live.len() < 2 {
+            continue;
+        }
+        let cut = as_the_power_goes(dir.path(), kept.path());
+        let older = live[0].file_name().unwrap();
+        fs::remove_file(cut.path().join("log-0").join(older)).unwrap();
+        match Rig::open(cut.path()) {
+            Err(error) => {
+                assert_eq!(error.class(), Class::Fatal, "{error}");
+                refused += 1;
+            }
+            // It was flushed meanwhile.
+            Ok(opened) => {
+                let end = Offset(step * 5 + 5);
+                assert_eq!(log_end(&opened), end);
+                let whole = opened
+                    .store
+                    .read(partition(0), Offset(0), end, usize::MAX)
+                    .unwrap();
+                assert_eq!(whole.len() as i64, step + 1);
+            }
+        }
+        if refused == 3 {
+            return;
+        }
+    }
+    panic!("no log but the newest was needed ({refused} times)");
+}
+
 #[test]
 fn a_damaged_batch_is_never_served_and_hurts_nobody_else() {
     let dir = tempfile::tempdir().unwrap();
