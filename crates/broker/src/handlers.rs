@@ -41,6 +41,7 @@ mod wait;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use holdfast_model::Clock;
 use holdfast_wire::messages::{ListPartitionReassignmentsResponse, RequestKind, ResponseKind};
@@ -57,6 +58,8 @@ pub struct RequestContext {
     pub principal: Arc<str>,
     /// Where the client is.
     pub peer: SocketAddr,
+    /// The connection: a greater number than that of each accepted before it.
+    pub connection: u64,
     /// How the client calls itself.
     pub client_id: Option<Arc<str>>,
     /// Batches refused on this connection whose followers must wait for them.
@@ -88,10 +91,12 @@ pub enum Operation {
 impl RequestContext {
     /// The context of a new connection.
     pub fn new(listener: Arc<str>, peer: SocketAddr) -> Self {
+        static ACCEPTED: AtomicU64 = AtomicU64::new(1);
         Self {
             listener,
             principal: Arc::from("User:ANONYMOUS"),
             peer,
+            connection: ACCEPTED.fetch_add(1, Ordering::Relaxed),
             client_id: None,
             holes: Arc::default(),
             told_of_nobody: Arc::default(),

@@ -88,6 +88,8 @@ struct ModernMember {
     current: Current,
     target: Partitions,
     session: Option<Monotonic>,
+    /// The newest connection that it was heard on, by this coordinator.
+    heard_on: u64,
     /// When it must have given up what it was told to; a member of the classic protocol, when it must
     /// have joined or synced.
     patience: Option<Monotonic>,
@@ -223,6 +225,7 @@ impl ModernGroup {
             },
             target: Partitions::new(),
             session: None,
+            heard_on: 0,
             patience: None,
         };
         self.members.insert(Arc::clone(id), member);

@@ -88,6 +88,7 @@ pub(super) fn beat_request(
     epoch: i32,
     owned: BTreeSet<i32>,
     says_all: bool,
+    connection: u64,
 ) -> HeartbeatRequest {
     let owned = match owned.len() {
         0 => Partitions::new(),
@@ -105,6 +106,7 @@ pub(super) fn beat_request(
         owned: Some(owned),
         client_id: text("client"),
         client_host: text("/host"),
+        connection,
     }
 }
 

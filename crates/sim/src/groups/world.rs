@@ -36,10 +36,18 @@ type Caller = (usize, u64, u64);
 enum Event {
     Steps,
     Ask(Caller, Ask),
+    /// A copy of what was asked, on a connection that was thought dead: its client asked again on another one. It is for
+    /// the coordinator of that time, by the number of those before it.
+    AskLate(Caller, Ask, u64),
     Told(Caller, Told),
     Commit,
     FailOver,
     Death,
+}
+
+/// Each request is asked on a connection of its own; before it there was one that was thought dead.
+fn connection_of((_, life, number): Caller) -> u64 {
+    (life << 32) + 2 * number + 1
 }
 
 /// The longest way of a message that comes twice.
@@ -156,7 +164,7 @@ impl<'a> World<'a> {
     }
 
     fn happen(&mut self, event: Event) -> Result<(), Violation> {
-        let asks = matches!(event, Event::Ask(..));
+        let asks = matches!(event, Event::Ask(..) | Event::AskLate(..));
         let mut effects = std::mem::take(&mut self.held);
         if !asks {
             self.settle(effects)?;
@@ -176,7 +184,12 @@ impl<'a> World<'a> {
                 }
                 self.after(STEP, Event::Steps);
             }
-            Event::Ask(caller, ask) => self.serve(caller, ask, &mut effects)?,
+            Event::Ask(caller, ask) => {
+                self.serve(caller, connection_of(caller), ask, &mut effects)?;
+            }
+            Event::AskLate(caller, ask, to) if to == self.coordinator.failovers => {
+                self.serve(caller, connection_of(caller) - 1, ask, &mut effects)?;
+            }
             Event::Told((index, life, number), told) => {
                 let client = &mut self.clients[index];
                 if client.life().number == life && self.time >= client.life().paused_until {
@@ -199,7 +212,7 @@ impl<'a> World<'a> {
             }
             Event::FailOver if !self.healed() => self.fail_over(),
             Event::Death if !self.healed() => self.death(&mut effects),
-            Event::FailOver | Event::Death => {}
+            Event::AskLate(..) | Event::FailOver | Event::Death => {}
         }
         // A coordinator takes several requests before it writes what comes of them.
         if asks && !self.healed() && self.rng.chance(self.mix.lost * 4) {
@@ -229,9 +242,12 @@ impl<'a> World<'a> {
         let delay = self.rng.within((100, slowest));
         self.after(delay, event.clone());
         if !calm && self.rng.chance(self.mix.repeated) {
-            // A connection that was thought dead delivers at last.
             let delay = self.rng.within((100, LATEST));
-            self.after(delay, event.clone());
+            let late = match event.clone() {
+                Event::Ask(caller, ask) => Event::AskLate(caller, ask, self.coordinator.failovers),
+                event => event,
+            };
+            self.after(delay, late);
         }
     }
 
@@ -269,7 +285,7 @@ impl<'a> World<'a> {
         } else {
             let farewell = self.clients[index].leave();
             if let Some(ask) = farewell.filter(|_| self.rng.chance(300)) {
-                let served = self.serve((index, life, 0), ask, effects);
+                let served = self.serve((index, life, 0), 0, ask, effects);
                 debug_assert!(served.is_ok(), "a farewell breaks nothing");
             }
         }
@@ -285,7 +301,13 @@ impl<'a> World<'a> {
         ticket
     }
 
-    fn serve(&mut self, caller: Caller, ask: Ask, effects: &mut Effects) -> Result<(), Violation> {
+    fn serve(
+        &mut self,
+        caller: Caller,
+        connection: u64,
+        ask: Ask,
+        effects: &mut Effects,
+    ) -> Result<(), Violation> {
         self.say(|| format!("{caller:?} asks {ask:?}"));
         let group: GroupId = text(GROUP);
         let time = now(self.time);
@@ -330,7 +352,7 @@ impl<'a> World<'a> {
             }
             Ask::Fetch(partitions) => self.fetch(caller, &partitions)?,
             ask @ (Ask::FetchAs(..) | Ask::Beat { .. }) => {
-                self.serve_modern(caller, ask, effects)?;
+                self.serve_modern(caller, connection, ask, effects)?;
             }
             Ask::Commit {
                 member,
@@ -372,6 +394,7 @@ impl<'a> World<'a> {
     fn serve_modern(
         &mut self,
         caller: Caller,
+        connection: u64,
         ask: Ask,
         effects: &mut Effects,
     ) -> Result<(), Violation> {
@@ -390,7 +413,7 @@ impl<'a> World<'a> {
                 says_all,
             } => {
                 let ticket = self.ticket(Waiting::of(caller));
-                let request = beat_request(member, epoch, owned, says_all);
+                let request = beat_request(member, epoch, owned, says_all, connection);
                 if let Some(shard) = &mut self.coordinator.shard {
                     let group: GroupId = text(GROUP);
                     let time = now(self.time);

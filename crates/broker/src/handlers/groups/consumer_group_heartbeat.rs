@@ -81,6 +81,7 @@ async fn beat(
         owned: request.topic_partitions.map(owned),
         client_id: Arc::from(context.client_id.as_deref().unwrap_or("")),
         client_host: Arc::from(format!("/{}", context.peer.ip())),
+        connection: context.connection,
     };
     let answer = desk
         .wait(move |turn, ticket| {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use holdfast_model::ErrorCode;
 
 use super::super::{GroupOptions, MemberId, Now};
+use super::reconcile::share_any;
 use super::request::Refusal;
 use super::{
     Current, HeartbeatAnswer, HeartbeatRequest, LEFT_FOR_A_WHILE, MemberState, MemberValue,
@@ -30,14 +31,20 @@ impl ModernGroup {
             self.bump();
         }
         self.keep_up(now, topics, resubscribed);
-        let before = self.step(id, request.owned.as_ref());
+        let is_of_now = self.is_of_now(request);
+        let owned = request.owned.as_ref().filter(|_| is_of_now);
+        let before = self.step(id, owned);
         if before.is_some() {
             self.restart_patience(id, now);
         }
         self.restart_session(id, now, options.modern_session_timeout);
         let member = self.members.get(id).ok_or_else(|| unknown(id))?;
         let current = &member.current;
-        let told = before.is_some_and(|before| before.assigned != current.assigned);
+        let moved = before.is_some_and(|before| before.assigned != current.assigned);
+        // Whoever says that it reads what it is to give up may not have been told: a late copy of an earlier
+        // word of its was answered instead.
+        let keeps = request.owned.as_ref();
+        let told = moved || keeps.is_some_and(|owned| share_any(owned, &current.revoking));
         // Whoever has not heard of its epoch has not heard what to read in it either.
         let is_full = request.epoch != current.epoch
             || (request.rebalance_timeout_ms.is_some()
@@ -50,6 +57,18 @@ impl ModernGroup {
             epoch: current.epoch,
             assignment: (is_full || told).then(|| current.assigned.clone()),
         })
+    }
+
+    /// Whether what a member says that it reads is evidence of what it gave up. What is said from an epoch before may
+    /// have been said before the answer that went beyond it, and so may what arrives at last on a connection that
+    /// the member left for a newer one.
+    fn is_of_now(&mut self, request: &HeartbeatRequest) -> bool {
+        let Some(member) = self.members.get_mut(&request.member) else {
+            return false;
+        };
+        let is_newest = request.connection >= member.heard_on;
+        member.heard_on = member.heard_on.max(request.connection);
+        is_newest && request.epoch == member.current.epoch
     }
 
     /// Lets a member in, or finds it, if it may speak.

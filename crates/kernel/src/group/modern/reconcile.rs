@@ -66,7 +66,8 @@ pub(super) fn is_subset(part: &Partitions, whole: &Partitions) -> bool {
         .all(|(topic, set)| set.is_subset(whole.get(topic).unwrap_or(&nothing)))
 }
 
-fn share_any(one: &Partitions, other: &Partitions) -> bool {
+/// Whether some partition is in both.
+pub(super) fn share_any(one: &Partitions, other: &Partitions) -> bool {
     one.iter().any(|(topic, set)| {
         other
             .get(topic)

@@ -42,6 +42,8 @@ pub struct HeartbeatRequest {
     pub client_id: Arc<str>,
     /// Where it is.
     pub client_host: Arc<str>,
+    /// The connection that it came on: a greater number than that of each connection accepted before it.
+    pub connection: u64,
 }
 
 /// The answer to a heartbeat.

@@ -53,6 +53,7 @@ impl Client {
             owned: Some(partitions(&self.owned)),
             client_id: text("client"),
             client_host: text("/127.0.0.1"),
+            connection: 1,
         }
     }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use holdfast_model::{ErrorCode, TopicId};
 use uuid::Uuid;
 
-use super::super::{Effects, GroupState, HeartbeatRequest, LEFT, LEFT_FOR_A_WHILE, MemberState};
+use super::super::{
+    Effects, GroupState, HeartbeatRequest, LEFT, LEFT_FOR_A_WHILE, MemberState, Partitions,
+};
 use super::client::{client, owned, partitions};
 use super::cluster::{Cluster, ORDERS};
 use super::rig::{Rig, row, text};
@@ -161,6 +163,57 @@ fn epochs_fence() {
     assert_eq!(fetch(&rig, "a", a.epoch), Ok(()));
     assert_eq!(fetch(&rig, "a", previous), Err(ErrorCode::StaleMemberEpoch));
     assert_eq!(fetch(&rig, "x", 1), Err(ErrorCode::UnknownMemberId));
+}
+
+#[test]
+fn a_join_that_comes_again_late_takes_nothing_from_its_member() {
+    let (mut rig, cluster) = (Rig::new(), Cluster::new(4));
+    let (mut a, mut b) = (client("a"), client("b"));
+    let join = a.request();
+    rig.beat(&cluster, &mut a);
+    assert_eq!(a.owned.len(), 4);
+    rig.beat(&cluster, &mut b);
+    // It says that it owns nothing, as it did before it was told of anything.
+    rig.beat_with(&cluster, &join);
+    rig.beat(&cluster, &mut b);
+    rig.beat(&cluster, &mut b);
+    assert!(b.owned.is_empty(), "two read {:?}", b.owned);
+    // It knows nothing of that, and is asked to give up half.
+    let mut clients = [a, b];
+    rig.settle_group(&cluster, &mut clients);
+    let [a, b] = clients;
+    assert_eq!((a.owned.len(), b.owned.len()), (2, 2));
+    assert!(a.owned.is_disjoint(&b.owned));
+}
+
+#[test]
+fn what_comes_on_a_connection_left_for_a_newer_one_takes_nothing_from_its_member() {
+    let (mut rig, cluster) = (Rig::new(), Cluster::new(4));
+    let (mut a, mut b) = (client("a"), client("b"));
+    rig.beat(&cluster, &mut a);
+    // It reads nothing yet, in its present epoch, and asks again on another connection.
+    let early = HeartbeatRequest {
+        owned: Some(Partitions::new()),
+        ..a.request()
+    };
+    let on_another = HeartbeatRequest {
+        connection: 2,
+        ..a.request()
+    };
+    rig.beat_with(&cluster, &on_another);
+    rig.beat(&cluster, &mut b);
+    rig.beat_with(&cluster, &on_another);
+    rig.beat_with(&cluster, &early);
+    rig.beat(&cluster, &mut b);
+    assert!(b.owned.is_empty(), "two read {:?}", b.owned);
+    // The same on its present connection is how a member gives up.
+    let now = HeartbeatRequest {
+        connection: 2,
+        ..early
+    };
+    rig.beat_with(&cluster, &now);
+    rig.beat(&cluster, &mut b);
+    assert_eq!(b.owned.len(), 2);
 }
 
 #[test]
