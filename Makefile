@@ -9,16 +9,17 @@ BASE_PORT ?= 9092
 BROKERS ?=
 # How many seeds `make sim` runs.
 SEEDS ?= 10000
-# How often `make bench-failover` breaks a leader, and how.
+# How often `make bench-failover` breaks a broker, how, and which; `drop` wants root. Trials are added to FILE, if given.
 TRIALS ?= 100
 FAULT ?= kill
+VICTIM ?= any
 
 # RocksDB is compiled once, into the cache (.ci/rocksdb says where and why); every build links it.
 CARGO_WITH = lib="$$(.ci/rocksdb)" && ROCKSDB_LIB_DIR="$$lib" ROCKSDB_STATIC=1
 
 .DEFAULT_GOAL := help
 .PHONY: help needs build dev test test-versions sim model bench bench-failover bench-groups bench-produce bench-start
-.PHONY: fmt lint torture torture-disks hostile-frames fuzz
+.PHONY: fmt lint soak torture torture-disks torture-groups hostile-frames fuzz
 .PHONY: kube-test kube-up kube-image kube-down kube-status kube-node-kill kube-node-start
 
 help: ## Say what there is
@@ -69,19 +70,29 @@ PARTS ?= roundtrip java-roundtrip java-groups groups franz sarama kafkajs others
 torture: build ## Real clients while a broker is killed every EVERY=20 seconds, one after the other
 	HOLDFAST_BIN=$(HOLDFAST) INTEROP_TORTURE=$(EVERY) tests/interop/run $(PARTS)
 
-# Brokers killed, paused, without power, with damaged files, in random order; as root. Counts go to RESULTS, if given.
-MINUTES ?= 10
+# Tests that break disks and links: as root, in a network namespace of their own. Named with what they are given.
+BROKEN = tests/setup && for tool in strace iptables ip; do command -v $$tool >/dev/null || missing=1; done && { [ -z "$$missing" ] \
+	|| DEBIAN_FRONTEND=noninteractive apt-get install --yes strace iptables iproute2; } \
+	&& $(CARGO_WITH) cargo test --release --locked --package holdfast-tests --test torture --no-run \
+	&& $(CARGO_WITH) HOLDFAST_BIN=$(HOLDFAST) unshare --net sh -c 'ip link set lo up && exec "$$@"' sh
+TORTURE = cargo test --release --locked --offline --package holdfast-tests --test torture -- --ignored --nocapture
 
+# Brokers killed, paused, without power, with damaged files, in random order. Counts go to ROUNDS, if given.
+torture-disks: MINUTES ?= 10
 torture-disks: build ## Break brokers and their disks at random for MINUTES=10, under a ledger; compare all disks; FAULTS=Kill,Pause
-	tests/setup
-	@for tool in strace iptables ip; do command -v $$tool >/dev/null || missing=1; done; [ -z "$$missing" ] \
-		|| DEBIAN_FRONTEND=noninteractive apt-get install --yes strace iptables iproute2
-	$(CARGO_WITH) cargo test --release --locked --package holdfast-tests --test torture --no-run
-	$(CARGO_WITH) HOLDFAST_BIN=$(HOLDFAST) HOLDFAST_TORTURE_MINUTES=$(MINUTES) \
-		$(if $(FAULTS),HOLDFAST_TORTURE_FAULTS=$(FAULTS)) $(if $(RESULTS),HOLDFAST_TORTURE_RESULTS=$(abspath $(RESULTS))) unshare --net sh -c \
-		'ip link set lo up && cargo test --release --locked --offline --package holdfast-tests --test torture \
-		-- --ignored --nocapture'
-	$(if $(RESULTS),python3 tests/torture_report.py $(RESULTS) docs/reliability.md)
+	$(BROKEN) env HOLDFAST_TORTURE_MINUTES=$(MINUTES) $(if $(FAULTS),HOLDFAST_TORTURE_FAULTS=$(FAULTS)) \
+		$(if $(ROUNDS),HOLDFAST_TORTURE_RESULTS=$(abspath $(ROUNDS))) $(TORTURE) faults_of_all_kinds
+	$(if $(ROUNDS),python3 tests/torture_report.py $(ROUNDS) docs/reliability.md)
+
+soak: MINUTES ?= 100
+soak: build ## Mixed load and a fault now and then for MINUTES=100, as root; what was measured is added to FILE, if given
+	$(BROKEN) env HOLDFAST_TORTURE_MINUTES=$(MINUTES) \
+		$(if $(FILE),HOLDFAST_TORTURE_RESULTS=$(abspath $(FILE))) $(TORTURE) hours_of_load
+
+STEPS ?= 60
+
+torture-groups: build ## Kill members and coordinators of groups of every kind, STEPS=60 times, and look what each read and committed
+	HOLDFAST_BIN=$(HOLDFAST) INTEROP_STEPS=$(STEPS) tests/interop/run group-torture
 
 # Made up from Kafka's own schemas, and broken.
 FRAMES ?= 1000000
@@ -107,10 +118,13 @@ WITHIN ?= --epochs 3 --batches 4 --crashes 1 --changes 1
 model: ## Visit every state of the replication protocol; WITHIN='--wipes 1 --crashes 0' for other bounds
 	cargo run --release --locked --package holdfast-spec -- $(WITHIN)
 
-bench-failover: build ## Measure failover under load; TRIALS=N, FAULT=kill, pause or stop
+bench-failover: build ## Measure failover under load; TRIALS=N, FAULT=kill, pause, stop or drop, VICTIM=leader or controller
 	tests/setup
-	$(CARGO_WITH) HOLDFAST_BIN=$(HOLDFAST) cargo run --release --locked --package holdfast-tests --bin failover \
-		-- $(TRIALS) $(FAULT)
+	$(CARGO_WITH) cargo build --release --locked --package holdfast-tests --bin failover
+	$(CARGO_WITH) HOLDFAST_BIN=$(HOLDFAST) $(if $(filter drop,$(FAULT)),unshare --net) \
+		sh -c '$(if $(filter drop,$(FAULT)),ip link set lo up &&) exec "$$@"' sh \
+		env $(if $(FILE),HOLDFAST_FAILOVER_RESULTS=$(abspath $(FILE))) \
+		cargo run --release --locked --offline --package holdfast-tests --bin failover -- $(TRIALS) $(FAULT) $(VICTIM)
 
 # A table is of five pairs.
 PAIRS ?= 5

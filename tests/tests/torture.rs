@@ -28,6 +28,8 @@ mod files;
 mod links;
 #[path = "torture/settings.rs"]
 mod settings;
+#[path = "torture/soak.rs"]
+mod soak;
 #[path = "torture/system_calls.rs"]
 mod system_calls;
 
@@ -52,6 +54,9 @@ const FAULTS: usize = 14;
 /// what expired twice a second.
 const SETTINGS: &str = "memory_budget_bytes = 67108864\nscrub_bytes_per_second = 1073741824\n\
                         retention_check_interval_ms = 500\n";
+
+/// For how long records are kept: a broker that took a jump of its clock for the time would delete them all.
+const AN_HOUR: Duration = Duration::from_hours(1);
 
 /// Two rounds of the background check.
 const SCRUBBED: Duration = Duration::from_secs(25);
@@ -156,22 +161,29 @@ struct Round {
     again: Vec<u64>,
     /// The same, from the cut of a link, while it stayed cut.
     under_cut: Vec<u64>,
+    /// For how long records are kept, at least.
+    keeps: Duration,
     clock: SystemClock,
 }
 
 impl Round {
     async fn start(seed: u64) -> Self {
-        let cluster = Cluster::start_apart("torture", SETTINGS);
+        let cluster = Cluster::start_apart("torture", SETTINGS).await.unwrap();
+        Self::on(cluster, Chance::of(seed), load::RATE, AN_HOUR).await
+    }
+
+    async fn on(cluster: Cluster, chance: Chance, rate: u32, keeps: Duration) -> Self {
         let round = Self {
-            load: Load::on(cluster.await.unwrap()).await,
-            chance: Chance::of(seed),
+            load: Load::at(cluster, rate).await,
+            chance,
             mix: mix(),
             counts: BTreeMap::new(),
             again: Vec::new(),
             under_cut: Vec::new(),
+            keeps,
             clock: SystemClock::new(),
         };
-        round.keep_for_an_hour();
+        round.keep();
         round
     }
 
@@ -300,14 +312,30 @@ fn report(results: Option<&Path>, line: &serde_json::Value) {
     }
 }
 
+/// The budget.
+fn minutes() -> u64 {
+    let minutes = std::env::var("HOLDFAST_TORTURE_MINUTES");
+    minutes.map_or(Ok(10), |text| text.parse()).unwrap()
+}
+
+/// Where reports go, beside what is printed.
+fn results() -> Option<PathBuf> {
+    std::env::var_os("HOLDFAST_TORTURE_RESULTS").map(PathBuf::from)
+}
+
+#[tokio::test]
+#[ignore = "takes as many minutes as it is given; `make soak` runs it"]
+async fn hours_of_load_and_faults_leave_every_partition_served_and_no_broker_grown() {
+    power::available().unwrap();
+    let seed = Chance::from_environment().unwrap().seed();
+    soak::soak(minutes(), seed, results().as_deref()).await;
+}
+
 #[tokio::test]
 #[ignore = "takes as many minutes as it is given; `make torture-disks` runs it"]
 async fn faults_of_all_kinds_lose_nothing() {
     power::available().unwrap();
-    let minutes: u64 = std::env::var("HOLDFAST_TORTURE_MINUTES")
-        .map_or(Ok(10), |text| text.parse())
-        .unwrap();
-    let results = std::env::var_os("HOLDFAST_TORTURE_RESULTS").map(PathBuf::from);
+    let (minutes, results) = (minutes(), results());
     let clock = SystemClock::new();
     let begun = clock.monotonic();
     let mut seeds = Chance::from_environment().unwrap();

@@ -1,5 +1,6 @@
 //! Continuous load on a cluster, and the audit that ends it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use holdfast_model::{Clock, SystemClock};
@@ -13,7 +14,7 @@ pub(crate) const TOPIC: &str = "ledger";
 const PARTITIONS: i32 = 6;
 
 /// Records a second and producer: enough that some are always in flight.
-const RATE: u32 = 600;
+pub(crate) const RATE: u32 = 600;
 
 /// How long a partition may stand still once nothing is broken any more.
 const PROGRESS_WITHIN: Duration = Duration::from_mins(1);
@@ -34,13 +35,18 @@ impl Load {
 
     /// Load on a cluster that serves.
     pub(crate) async fn on(cluster: Cluster) -> Self {
+        Self::at(cluster, RATE).await
+    }
+
+    /// The same, with so many records a second and producer.
+    pub(crate) async fn at(cluster: Cluster, rate: u32) -> Self {
         cluster.create_topic(TOPIC, PARTITIONS).await.unwrap();
         let recipe = |name: &str, codec| Recipe {
             name: name.to_owned(),
             bootstrap: cluster.bootstrap(),
             topic: TOPIC.to_owned(),
             partitions: PARTITIONS,
-            rate: RATE,
+            rate,
             codec,
         };
         let recipes = [recipe("plain", "none"), recipe("packed", "lz4")];
@@ -71,6 +77,19 @@ impl Load {
         }
         self.cluster.check_alive().unwrap();
         u64::try_from(slowest.as_millis()).unwrap()
+    }
+
+    /// When records of each partition were acknowledged, in milliseconds since 1970.
+    #[allow(dead_code, reason = "for those who measure")]
+    pub(crate) fn acknowledged_at(&mut self) -> anyhow::Result<BTreeMap<i32, Vec<i64>>> {
+        let mut times: BTreeMap<i32, Vec<i64>> = BTreeMap::new();
+        for producer in &mut self.producers {
+            for (partition, acks) in &producer.entries()?.acks {
+                let at = acks.iter().map(|ack| ack.acked_ms);
+                times.entry(*partition).or_default().extend(at);
+            }
+        }
+        Ok(times)
     }
 
     pub(crate) async fn in_sync(&mut self) {

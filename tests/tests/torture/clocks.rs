@@ -1,5 +1,4 @@
-//! Wall clocks of brokers that jump or drift. Records are kept for an hour: a broker that took a jump for the
-//! time would delete them all.
+//! Wall clocks of brokers that jump or drift.
 
 use std::time::Duration;
 
@@ -25,12 +24,12 @@ const STEPS: i64 = 60;
 const NOTICED: &str = "the wall clock jumped ahead";
 
 /// The first segments are full within a minute, and may expire.
-const SETTINGS: [&str; 2] = ["retention.ms=3600000", "segment.bytes=1048576"];
+const SEGMENTS: &str = "segment.bytes=1048576";
 
 impl Round {
-    pub(super) fn keep_for_an_hour(&self) {
-        let [age, size] = SETTINGS;
-        let words = ["topic", "alter", load::TOPIC, "-c", age, "-c", size];
+    pub(super) fn keep(&self) {
+        let age = format!("retention.ms={}", self.keeps.as_millis());
+        let words = ["topic", "alter", load::TOPIC, "-c", &age, "-c", SEGMENTS];
         self.load.cluster.tool(&words).unwrap();
     }
 

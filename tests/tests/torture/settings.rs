@@ -19,9 +19,9 @@ impl Round {
         self.load.cluster.kill(n).unwrap();
         for _ in 0..CHANGES {
             let minimum = ["1", "2"][self.chance.one_of(2)];
-            let age = 3_600_000 + self.chance.one_of(3_600_000);
+            let age = self.keeps + self.chance.millis(0..3_600_000);
             let minimum = format!("min.insync.replicas={minimum}");
-            let age = format!("retention.ms={age}");
+            let age = format!("retention.ms={}", age.as_millis());
             match self.chance.one_of(4) {
                 0 => self.change(&["alter", load::TOPIC, "-c", &minimum]).await,
                 1 => self.change(&["alter", load::TOPIC, "-c", &age]).await,
