@@ -18,7 +18,7 @@ VICTIM ?= any
 CARGO_WITH = lib="$$(.ci/rocksdb)" && ROCKSDB_LIB_DIR="$$lib" ROCKSDB_STATIC=1
 
 .DEFAULT_GOAL := help
-.PHONY: help needs build dev test test-versions sim model bench bench-failover bench-groups bench-produce bench-start
+.PHONY: help needs build dev test test-versions sim model bench bench-failover bench-groups bench-partitions bench-produce bench-start
 .PHONY: fmt lint soak torture torture-disks torture-groups hostile-frames fuzz
 .PHONY: kube-test kube-up kube-image kube-down kube-status kube-node-kill kube-node-start
 
@@ -125,6 +125,11 @@ bench-failover: build ## Measure failover under load; TRIALS=N, FAULT=kill, paus
 		sh -c '$(if $(filter drop,$(FAULT)),ip link set lo up &&) exec "$$@"' sh \
 		env $(if $(FILE),HOLDFAST_FAILOVER_RESULTS=$(abspath $(FILE))) \
 		cargo run --release --locked --offline --package holdfast-tests --bin failover -- $(TRIALS) $(FAULT) $(VICTIM)
+
+bench-partitions: build ## Measure what PARTITIONS=10000 on three brokers cost: memory, a start, a failover
+	tests/setup
+	$(CARGO_WITH) HOLDFAST_BIN=$(HOLDFAST) cargo run --release --locked --package holdfast-tests \
+		--bin many_partitions -- $(or $(PARTITIONS),10000)
 
 # A table is of five pairs.
 PAIRS ?= 5

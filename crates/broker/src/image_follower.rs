@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use holdfast_kernel::config;
-use holdfast_kernel::image::{Change, ClusterImage};
+use holdfast_kernel::image::{Change, ClusterImage, Standing};
 use holdfast_kernel::log::ReplicaLog;
+use holdfast_kernel::planted::Planted;
 use holdfast_kernel::replica::PartitionView;
 use holdfast_model::{TopicConfig, TopicId, TopicPartition};
 use holdfast_quorum::{Changes, ImageUpdates, Quorum};
@@ -88,16 +89,14 @@ impl ImageFollower {
             self.apply_topic(image, id);
         }
         for partition in self.links.partitions.all() {
-            let topic = partition.at().topic;
-            if image.deleted.contains_key(&topic) {
-                self.delete(partition.at());
-            } else if image.topics.get(&topic).is_none() && image.version > 0 {
-                // Absence is not deletion: nothing says that its topic was deleted.
-                tracing::warn!(
+            match image.standing(partition.at().topic, Planted::None) {
+                Standing::Deleted => self.delete(partition.at()),
+                Standing::Unknown if image.version > 0 => tracing::warn!(
                     topic = partition.topic_name(),
                     partition = partition.at().partition,
                     "stray replica of a topic that the cluster does not know; it is kept"
-                );
+                ),
+                Standing::Known | Standing::Unknown => {}
             }
         }
     }

@@ -27,6 +27,7 @@ pub use quota::{
 pub(crate) use record::level_one;
 pub use record::{BrokerRecord, Endpoint, IsrMember, PartitionRecord, TopicRecord};
 
+use crate::planted::Planted;
 use crate::sharded::ShardedMap;
 
 /// Deleted topics whose ids the image remembers, so that a broker that comes back knows that its
@@ -44,6 +45,17 @@ pub const CONSUMER_PROTOCOL_LEVEL: u32 = 2;
 
 /// The level from which on quotas of clients are kept.
 pub const QUOTA_FEATURE_LEVEL: u32 = 2;
+
+/// What an image says of a topic that a disk has replicas of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is there.
+    Known,
+    /// It was deleted: so are its replicas.
+    Deleted,
+    /// Nothing is known of it. The image may be too old, or what it was made from damaged: replicas are kept.
+    Unknown,
+}
 
 /// The state that the quorum agreed on. A clone shares its structure with the original.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -89,6 +101,19 @@ pub struct ClusterImage {
 }
 
 impl ClusterImage {
+    /// How a topic stands. Absence is not deletion: only the record of a deletion is.
+    pub fn standing(&self, topic: TopicId, planted: Planted) -> Standing {
+        if self.deleted.contains_key(&topic) {
+            Standing::Deleted
+        } else if self.topics.get(&topic).is_some() {
+            Standing::Known
+        } else if planted == Planted::AbsenceIsDeletion {
+            Standing::Deleted
+        } else {
+            Standing::Unknown
+        }
+    }
+
     /// The topic with a name.
     pub fn topic_by_name(&self, name: &str) -> Option<&Arc<TopicRecord>> {
         self.topics.get(self.names.get(name)?)

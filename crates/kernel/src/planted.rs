@@ -24,6 +24,10 @@ pub enum Planted {
     DuplicateAnsweredEarly,
     /// A follower goes on to acknowledge what it had synced before its log was cut.
     SyncedOutlivesTruncation,
+    /// A follower cuts its log in memory and not on disk: a start reads back what was given up.
+    TruncationNotWritten,
+    /// A topic that the image does not know is taken for one that was deleted.
+    AbsenceIsDeletion,
     /// A follower takes appends of any conversation and epoch, as long as they go on where its log ends.
     AppendOfAnyConversation,
     /// A leader counts acknowledgements of any process and disk of a broker.
@@ -67,6 +71,8 @@ pub const ALL: &[Planted] = &[
     Planted::WaiterByOffset,
     Planted::DuplicateAnsweredEarly,
     Planted::SyncedOutlivesTruncation,
+    Planted::TruncationNotWritten,
+    Planted::AbsenceIsDeletion,
     Planted::AppendOfAnyConversation,
     Planted::AckOfAnyConversation,
     Planted::JoinOfStaleRegistration,

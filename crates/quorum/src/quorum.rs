@@ -200,6 +200,7 @@ impl Quorum {
             raft: inner.raft.clone(),
             starts: inner.starts.clone(),
             publication: Arc::clone(&inner.publication),
+            answers_for_any_disk: false,
         })
     }
 

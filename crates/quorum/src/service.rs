@@ -26,6 +26,8 @@ pub struct RaftService {
     pub(crate) raft: Raft,
     pub(crate) starts: Starts,
     pub(crate) publication: Arc<Publication>,
+    /// The planted bug of tests: whichever disk was meant, this one answers.
+    pub(crate) answers_for_any_disk: bool,
 }
 
 impl std::fmt::Debug for RaftService {
@@ -41,7 +43,7 @@ impl RaftService {
             broker: BrokerId(request.target_broker),
             incarnation: Incarnation(request.target_incarnation),
         };
-        if target != self.identity.replica {
+        if target != self.identity.replica && !self.answers_for_any_disk {
             return Err(Status::failed_precondition(format!(
                 "message for {target}, this is {}",
                 self.identity.replica

@@ -153,6 +153,10 @@ impl Node {
         let (index, start) = (self.index, self.disk.start);
         ctx.trace
             .log(ctx.now, || format!("node {index} starts as number {start}"));
+        if let Some(process) = &mut self.process {
+            process.drop_deleted(ctx);
+        }
+        self.write(ctx);
     }
 
     /// Its process dies, with or without the power.

@@ -217,6 +217,24 @@ fn an_append_that_is_taken_from_any_conversation_is_caught() {
 }
 
 #[test]
+fn a_start_that_reads_back_what_was_cut_is_caught() {
+    is_caught(
+        Planted::TruncationNotWritten,
+        "lagging",
+        &["INV-ACKED-DURABLE", "INV-LOGS-AGREE"],
+    );
+}
+
+#[test]
+fn a_replica_that_is_deleted_because_an_image_lacks_its_topic_is_caught() {
+    is_caught(
+        Planted::AbsenceIsDeletion,
+        "crashes",
+        &["INV-JOIN-CAUGHT-UP"],
+    );
+}
+
+#[test]
 fn a_join_by_what_is_not_synced_is_caught() {
     is_caught(Planted::JoinUnsynced, "network", &["INV-JOIN-CAUGHT-UP"]);
 }

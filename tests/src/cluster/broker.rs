@@ -84,13 +84,25 @@ impl Broker {
     }
 
     pub(super) fn start(&mut self) -> anyhow::Result<()> {
+        self.start_under(&[])
+    }
+
+    /// Starts it as what another program runs, which becomes this program.
+    pub(super) fn start_under(&mut self, runner: &[String]) -> anyhow::Result<()> {
         ensure!(
             self.process.is_none(),
             "broker {} runs already",
             self.number
         );
         let log = File::options().create(true).append(true).open(&self.log)?;
-        let mut command = Command::new(&self.binary);
+        let mut command = match runner {
+            [] => Command::new(&self.binary),
+            [program, arguments @ ..] => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(&self.binary);
+                command
+            }
+        };
         command
             .args(["serve", "--with-parent", &std::process::id().to_string()])
             .arg("--config")

@@ -25,6 +25,10 @@ const CALLS: &[(&str, bool)] = &[
     ("ftruncate", false),
 ];
 
+/// Those that a broker makes at its start, and hardly ever later: one of the first so many fails.
+const AT_START: &[&str] = &["rename", "unlink"];
+const FIRST: usize = 6;
+
 /// Those of which one that failed must end the process before it says anything further.
 const FATAL: &[&str] = &["fdatasync", "fsync", "write"];
 
@@ -32,6 +36,9 @@ impl Round {
     /// One kind of call of a broker fails (EIO), until it ends or for some seconds. What failed, if anything did.
     pub(super) async fn call_fails(&mut self, n: usize) -> Option<&'static str> {
         let (call, of_file) = CALLS[self.chance.one_of(CALLS.len())];
+        if AT_START.contains(&call) {
+            return self.call_fails_at_start(n, call).await;
+        }
         let what = format!("inject={call}:error=EIO");
         let path = of_file.then(|| newest_log(&self.load.cluster.data_dir(n).join("log-0")));
         let record = self.load.cluster.dir().join("calls");
@@ -62,6 +69,37 @@ impl Round {
             self.load.cluster.start_broker(n).unwrap();
         }
         (failed > 0).then_some(call)
+    }
+
+    /// One call of a broker that starts fails. It serves all the same, or says why not and ends; then it is started again.
+    async fn call_fails_at_start(&mut self, n: usize, call: &'static str) -> Option<&'static str> {
+        let which = 1 + self.chance.one_of(FIRST);
+        let record = self.load.cluster.dir().join("calls");
+        let record_at = record.display().to_string();
+        let (trace, inject) = (
+            format!("trace={call}"),
+            format!("inject={call}:error=EIO:when={which}"),
+        );
+        // With `-D` the process that was started becomes the broker.
+        let runner = [
+            "strace", "-D", "-f", "-qq", "-e", &trace, "-e", &inject, "-o", &record_at,
+        ];
+        let runner: Vec<String> = runner.map(str::to_owned).into();
+        self.load.cluster.kill(n).unwrap();
+        self.load.cluster.start_under(n, &runner).unwrap();
+        let mut ended = false;
+        for _ in 0..LOOKS {
+            ended = ended || self.load.cluster.has_ended(n).unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        if !ended {
+            self.load.cluster.kill(n).unwrap();
+        }
+        let record = fs::read_to_string(record).unwrap();
+        let failed = record.lines().any(|line| line.contains("INJECTED"));
+        println!("  {call} number {which} failed: {failed}; it ended: {ended}");
+        self.load.cluster.start_broker(n).unwrap();
+        failed.then_some(call)
     }
 
     /// Every sync of a broker takes seconds for a while: what it leads must go to others.

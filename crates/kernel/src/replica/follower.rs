@@ -193,6 +193,10 @@ impl Follower {
                     "truncation to {to} below {known}"
                 );
                 self.log.truncate_ends(*to);
+                if self.planted == Planted::TruncationNotWritten {
+                    self.set_state(SessionState::Streaming);
+                    return Ok(StartAction::GoOn);
+                }
                 self.begin_cut();
             }
             StartAction::Reset { .. } => self.begin_cut(),

@@ -1,6 +1,7 @@
 //! The log and the state machine under openraft's own checks, power cuts and damage.
 
 mod vote;
+mod wiped_voter;
 
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_kernel::controller::{Command, HeartbeatAnswer, Outcome, Registration, is_final};
-use holdfast_kernel::image::{ChangeBatch, Endpoint, FEATURE_LEVEL};
+use holdfast_kernel::image::{ChangeBatch, Endpoint, FEATURE_LEVEL, Standing};
 use holdfast_model::{BrokerEpoch, ErrorCode, Monotonic, StartNumber, TopicPartition};
 
 use super::{ASKED, Asked, Process};
@@ -207,16 +207,24 @@ impl Process {
         if self.image.version == before {
             return;
         }
+        self.drop_deleted(ctx);
+        self.apply_views(ctx);
+    }
+
+    /// What was deleted goes. At a start the image may be older than the replicas that the disk has.
+    pub(super) fn drop_deleted(&mut self, ctx: &mut Context<'_>) {
         let gone: Vec<TopicPartition> = self
             .replicas
             .keys()
-            .filter(|at| self.image.deleted.contains_key(&at.topic))
+            .filter(|at| {
+                let standing = self.image.standing(at.topic, ctx.settings.planted);
+                standing == Standing::Deleted
+            })
             .copied()
             .collect();
         for at in gone {
             self.replicas.remove(&at);
             ctx.ops.push(Op::Drop(at));
         }
-        self.apply_views(ctx);
     }
 }

@@ -9,6 +9,7 @@
 
 mod results;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -94,6 +95,7 @@ async fn measure(
     mut results: Results,
 ) -> anyhow::Result<()> {
     let mut out = std::io::stdout();
+    let clock = SystemClock::new();
     let mut chance = Chance::from_environment()?;
     writeln!(out, "HOLDFAST_SEED={}", chance.seed())?;
     let mut cluster = if fault == Fault::Drop {
@@ -116,7 +118,7 @@ async fn measure(
         cluster.wait_in_sync(TOPIC, PATIENCE).await?;
         // At any moment of the clients' and the brokers' timers.
         tokio::time::sleep(RECONNECTED + chance.millis(500..1500)).await;
-        let n = choose(&cluster, victim, &mut chance).await?;
+        let n = choose(&cluster, victim, &mut chance, &clock).await?;
         let trial = try_once(&mut cluster, &mut producer, fault, n).await?;
         writeln!(out, "{number}: broker {n}: {trial:?}")?;
         results.add(&trial)?;
@@ -134,23 +136,34 @@ async fn controller(cluster: &Cluster) -> anyhow::Result<i32> {
     Ok(admin.describe_cluster().await?.controller)
 }
 
-async fn choose(cluster: &Cluster, victim: Victim, chance: &mut Chance) -> anyhow::Result<usize> {
-    let controller = controller(cluster).await?;
-    let described = cluster.describe(TOPIC).await?;
-    let mut leaders: Vec<i32> = described.partitions.values().map(|p| p.leader).collect();
-    leaders.sort_unstable();
-    leaders.dedup();
-    match victim {
-        Victim::Any => {}
-        Victim::Leader => leaders.retain(|leader| *leader != controller),
-        Victim::Controller => leaders.retain(|leader| *leader == controller),
+/// A broker of the kind that is asked for. Whoever came back leads nothing for a while.
+async fn choose(
+    cluster: &Cluster,
+    victim: Victim,
+    chance: &mut Chance,
+    clock: &SystemClock,
+) -> anyhow::Result<usize> {
+    let begun = clock.monotonic();
+    loop {
+        let controller = controller(cluster).await?;
+        let described = cluster.describe(TOPIC).await?;
+        let leaders: BTreeSet<i32> = described.partitions.values().map(|p| p.leader).collect();
+        let is_meant = |leader: &i32| match victim {
+            Victim::Any => true,
+            Victim::Leader => *leader != controller,
+            Victim::Controller => *leader == controller,
+        };
+        let meant: Vec<i32> = leaders.iter().copied().filter(is_meant).collect();
+        if !meant.is_empty() {
+            let leader = meant[chance.one_of(meant.len())];
+            return usize::try_from(leader).context("a partition has no leader");
+        }
+        ensure!(
+            clock.monotonic().since(begun) < PATIENCE,
+            "no {victim:?} leads any partition: {leaders:?} lead, {controller} is the controller"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    ensure!(
-        !leaders.is_empty(),
-        "no {victim:?} leads any partition, controller {controller}: {described:?}"
-    );
-    let leader = leaders[chance.one_of(leaders.len())];
-    usize::try_from(leader).context("a partition has no leader")
 }
 
 async fn try_once(

@@ -22,12 +22,12 @@ use crate::sim_disk::SimDisk;
 use crate::starts::Starts;
 
 /// The term of every candidate here.
-const TERM: u64 = 5;
+pub(super) const TERM: u64 = 5;
 
 /// openraft puts the candidates of one term in order, and a voter may go over to a greater one: so
 /// the greater one asks first, and the smaller one after the power cut.
-const FIRST: u64 = 3;
-const SECOND: u64 = 2;
+pub(super) const FIRST: u64 = 3;
+pub(super) const SECOND: u64 = 2;
 
 /// An answer that is due comes within this time.
 const DUE: Duration = Duration::from_secs(30);
@@ -35,9 +35,18 @@ const DUE: Duration = Duration::from_secs(30);
 /// An answer that waits for a sync that hangs never comes, however long one waits for it.
 const LONG_ENOUGH: Duration = Duration::from_millis(200);
 
+pub(super) fn identity(me: NodeId) -> Identity {
+    Identity {
+        cluster: ClusterId(Uuid::nil()),
+        replica: me.0,
+        start: StartNumber(1),
+        recovery: RecoveryGeneration(0),
+        process: 0,
+    }
+}
+
 /// Starts a voter on a disk, with the planted bug or without it.
-async fn voter(disk: &Arc<SimDisk>, answers_votes_early: bool) -> Raft {
-    let me = NodeId::from(1);
+pub(super) async fn voter(disk: &Arc<SimDisk>, me: NodeId, answers_votes_early: bool) -> Raft {
     let keyspace: Arc<dyn Keyspace> = disk.clone();
     let mut log = open(Arc::clone(&keyspace)).expect("log");
     Arc::get_mut(&mut log.inner)
@@ -45,13 +54,7 @@ async fn voter(disk: &Arc<SimDisk>, answers_votes_early: bool) -> Raft {
         .answers_votes_early = answers_votes_early;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let network = Network {
-        identity: Identity {
-            cluster: ClusterId(Uuid::nil()),
-            replica: me.0,
-            start: StartNumber(1),
-            recovery: RecoveryGeneration(0),
-            process: 0,
-        },
+        identity: identity(me),
         channels: Channels::new(holdfast_rpc::Options::default(), Arc::clone(&clock)),
         contacts: Contacts::new(clock),
         foreign: Arc::new(watch::channel(None).0),
@@ -83,7 +86,7 @@ async fn stop(raft: Raft) {
 /// another candidate: to whom it granted its vote in this one term.
 async fn granted_around_a_power_cut(answers_votes_early: bool) -> Vec<u64> {
     let disk = SimDisk::new();
-    let raft = voter(&disk, answers_votes_early).await;
+    let raft = voter(&disk, NodeId::from(1), answers_votes_early).await;
     disk.stall();
     let patience = if answers_votes_early {
         DUE
@@ -95,7 +98,7 @@ async fn granted_around_a_power_cut(answers_votes_early: bool) -> Vec<u64> {
     // What the process without power still does reaches nobody; it only has to end.
     disk.go_on();
     stop(raft).await;
-    let raft = voter(&after, answers_votes_early).await;
+    let raft = voter(&after, NodeId::from(1), answers_votes_early).await;
     let second = grants(&raft, SECOND, DUE).await;
     stop(raft).await;
     let answers = [(FIRST, first), (SECOND, second)];
@@ -117,11 +120,11 @@ async fn a_vote_answered_before_its_sync_is_given_twice_in_one_term() {
 #[tokio::test]
 async fn an_answered_vote_binds_the_voter_after_a_power_cut() {
     let disk = SimDisk::new();
-    let raft = voter(&disk, false).await;
+    let raft = voter(&disk, NodeId::from(1), false).await;
     assert_eq!(grants(&raft, FIRST, DUE).await, Some(true));
     let after = disk.after_power_cut();
     stop(raft).await;
-    let raft = voter(&after, false).await;
+    let raft = voter(&after, NodeId::from(1), false).await;
     assert_eq!(grants(&raft, SECOND, DUE).await, Some(false));
     stop(raft).await;
 }
