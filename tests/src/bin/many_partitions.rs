@@ -66,6 +66,10 @@ impl Many {
             ))?;
         }
         for _ in 0..rounds {
+            let began = many.clock.monotonic();
+            many.everywhere().await?;
+            let takes = many.clock.monotonic().since(began);
+            say(&format!("a record to each, nothing broken: {takes:?}"))?;
             many.start().await?;
             many.fail_over().await?;
         }
