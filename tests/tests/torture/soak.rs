@@ -64,7 +64,7 @@ pub(super) async fn soak(minutes: u64, seed: u64, results: Option<&Path>) {
         tokio::time::sleep(pause).await;
         round.load.in_sync().await;
         sizes.push(size_of(round.load.cluster.pids()[SPARED]));
-        faults.push(fault(&mut round, &clock).await);
+        faults.push(fault(&mut round, &clock, begun).await);
     }
     let ended = clock.wall_ms();
     readers.finish();
@@ -90,11 +90,11 @@ pub(super) async fn soak(minutes: u64, seed: u64, results: Option<&Path>) {
 }
 
 /// One fault; from when to when it lasted, until every partition took records again.
-async fn fault(round: &mut Round, clock: &SystemClock) -> (i64, i64) {
+async fn fault(round: &mut Round, clock: &SystemClock, begun: i64) -> (i64, i64) {
     let fault = FAULTS[round.chance.one_of(FAULTS.len())];
     let n = round.chance.one_of(SPARED);
-    println!("{fault:?} of broker {n}");
     let from = clock.wall_ms();
+    println!("second {}: {fault:?} of broker {n}", (from - begun) / 1_000);
     if round.carry_out(fault, n).await {
         round.count(format!("{fault:?}"), 1);
     }
@@ -117,9 +117,14 @@ fn windows(
     let calm: Vec<i64> = (0..second(span.end))
         .filter(|at| !touched.contains(at))
         .collect();
-    let taken = acknowledged.values().map(|times| {
+    let taken = acknowledged.iter().map(|(partition, times)| {
         let seconds: BTreeSet<i64> = times.iter().map(|at| second(*at)).collect();
-        calm.iter().filter(|at| seconds.contains(at)).count()
+        let (with, without): (Vec<i64>, Vec<i64>) =
+            calm.iter().partition(|at| seconds.contains(*at));
+        if !without.is_empty() {
+            println!("partition {partition} took nothing in seconds {without:?}");
+        }
+        with.len()
     });
     (calm.len() * acknowledged.len(), taken.sum())
 }
