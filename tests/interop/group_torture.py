@@ -232,8 +232,9 @@ class Torture:
 
 def main():
     torture = Torture(int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:])
-    case("groups: what members write down is looked through", group_judge.finds_what_is_wrong, torture.directory)
-    case(f"groups of every kind, members and coordinators killed, {torture.steps} times", torture.run)
+    case("group torture: the judge finds what is wrong", group_judge.finds_what_is_wrong, torture.directory)
+    print(f"members and coordinators are killed {torture.steps} times", flush=True)
+    case("groups: every kind at once, members and coordinators killed", torture.run)
 
 
 if __name__ == "__main__":
