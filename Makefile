@@ -70,7 +70,7 @@ PARTS ?= roundtrip java-roundtrip java-groups groups franz sarama kafkajs others
 torture: build ## Real clients while a broker is killed every EVERY=20 seconds, one after the other
 	HOLDFAST_BIN=$(HOLDFAST) INTEROP_TORTURE=$(EVERY) tests/interop/run $(PARTS)
 
-# Tests that break disks and links: as root, in a network namespace of their own. Named with what they are given.
+# How tests that break disks and links are run: as root, in a network namespace of their own.
 BROKEN = tests/setup && for tool in strace iptables ip; do command -v $$tool >/dev/null || missing=1; done && { [ -z "$$missing" ] \
 	|| DEBIAN_FRONTEND=noninteractive apt-get install --yes strace iptables iproute2; } \
 	&& $(CARGO_WITH) cargo test --release --locked --package holdfast-tests --test torture --no-run \

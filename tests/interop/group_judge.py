@@ -7,6 +7,7 @@ before, and no higher than what anybody asked to commit: nothing was lost, nothi
 `group_judge.py LOG...` looks through the logs of members that nobody killed.
 """
 
+import bisect
 import pathlib
 import sys
 
@@ -77,11 +78,27 @@ def judge(lives):
     """Raises if something is wrong; says how much there was to look at."""
     spans = [(span, life) for life in lives for span in life.owned()]
     owners(spans)
-    commits = sorted(pairs(lives))
-    moved_back(commits)
-    begins(lives, commits)
+    commits = list(pairs(lives))
+    told = Highest((partition, at, offset) for partition, at, _, offset in commits)
+    moved_back(commits, told)
+    begins(lives, told)
     lost = sum(span[3] == "lost" for span, _ in spans)
     return f"{len(lives)} members, {len(spans)} times a partition was given, {lost} times lost, {len(commits)} commits"
+
+
+class Highest:
+    """The highest of the offsets of each partition before a moment."""
+
+    def __init__(self, events):
+        self.times, self.highest = {}, {}
+        for partition, at, offset in sorted(events):
+            highest = self.highest.setdefault(partition, [0])
+            highest.append(max(offset, highest[-1]))
+            self.times.setdefault(partition, []).append(at)
+
+    def before(self, partition, moment):
+        times = self.times.get(partition, [])
+        return self.highest.get(partition, [0])[bisect.bisect_left(times, moment)]
 
 
 def owners(spans):
@@ -105,21 +122,22 @@ def pairs(lives):
                 yield partition, at, asked.get(partition, at), offset
 
 
-def moved_back(commits):
+def moved_back(commits, told):
     """A commit that was asked for after another one was acknowledged is no lower."""
-    for index, (partition, told, _, offset) in enumerate(commits):
-        for later, _, asked, below in commits[index + 1 : index + 200]:
-            if later == partition and asked > told and below < offset:
-                raise AssertionError(f"partition {partition}: {offset} was committed, then {below}")
+    for partition, _, asked, offset in commits:
+        before = told.before(partition, asked)
+        if offset < before:
+            raise AssertionError(f"partition {partition}: {before} was committed, then {offset}")
 
 
-def begins(lives, commits):
+def begins(lives, told):
     """Where each began to read a partition that it was given."""
-    wanted = {}
-    for life in lives:
-        for at, what, partition, offset in life.look():
-            if what == "commits":
-                wanted.setdefault(partition, []).append((at, offset))
+    wanted = Highest(
+        (partition, at, offset)
+        for life in lives
+        for at, what, partition, offset in life.look()
+        if what == "commits"
+    )
     checked = 0
     for life in lives:
         given = {}
@@ -130,9 +148,7 @@ def begins(lives, commits):
                 given.pop(partition, None)
             elif what == "reads" and partition in given:
                 since = given.pop(partition)
-                told = [end for p, when, _, end in commits if p == partition and when < since]
-                least = max(told, default=0)
-                most = max((end for when, end in wanted.get(partition, []) if when < at), default=0)
+                least, most = told.before(partition, since), wanted.before(partition, at)
                 if not least <= offset <= most:
                     raise AssertionError(
                         f"{life.path.name} read partition {partition} from {offset}, not from {least} to {most}"
@@ -151,6 +167,12 @@ def finds_what_is_wrong(directory):
         "nothing": next_one,
         "two read": ["4.5 assigned 0 -1", *next_one[1:]],
         "then 4": [*next_one[:2], "8 commits 0 4", "9 committed 0 4"],
+        # However much lies between the two.
+        "309 was committed, then 8": [
+            *next_one[:2],
+            *(f"{8 + i} commit{end} 0 {9 + i // 2}" for i in range(602) for end in ["ted" if i % 2 else "s"]),
+            "700 commits 0 8", "701 committed 0 8",
+        ],
         "from 4, not": ["6 assigned 0 -1", "7 reads 0 4", *next_one[2:]],
         "from 6, not": ["6 assigned 0 -1", "7 reads 0 6", *next_one[2:]],
     }

@@ -15,13 +15,11 @@ import threading
 import time
 
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
 
 import group_judge
-import wire
+from groups import PARTITIONS, Cases
 from report import case, equal, eventually
 
-PARTITIONS = 6
 MEMBERS = 3
 
 # Records a second, over all partitions.
@@ -131,7 +129,7 @@ class Torture:
         self.bootstrap = bootstrap
         self.directory = pathlib.Path(directory) / "members"
         self.directory.mkdir(parents=True)
-        self.command = command
+        self.cases = Cases(bootstrap, command)
         seed = int(os.environ.get("HOLDFAST_SEED", random.SystemRandom().randrange(2**32)))
         print(f"HOLDFAST_SEED={seed}", flush=True)
         self.chance = random.Random(seed)
@@ -140,10 +138,7 @@ class Torture:
 
     def run(self):
         topic = "tortured-groups"
-        admin = AdminClient({"bootstrap.servers": self.bootstrap})
-        admin.create_topics([NewTopic(topic, PARTITIONS, 3)])[topic].result(30)
-        for broker in self.bootstrap.split(","):
-            eventually(lambda: equal(wire.knows(broker, topic), True, f"{topic} at {broker}"))
+        self.cases.topic(topic, 0)
         writer = Writer(self.bootstrap, topic)
         groups = [Group(kind, self.bootstrap, topic, self.directory) for kind in KINDS]
         try:
@@ -173,8 +168,8 @@ class Torture:
         self.chance.shuffle(downs)
         broker = None
         if kills_broker:
-            broker = self.described(self.chance.choice(groups).name)["coordinator"]
-            self.broker("kill", broker)
+            broker = self.asked(self.cases.coordinator, self.chance.choice(groups).name)
+            self.cases.broker("kill", broker)
             self.coordinators_killed += 1
         for group, place in downs:
             group.kill(place)
@@ -182,7 +177,7 @@ class Torture:
             time.sleep(self.chance.choice([0, 0, 1, 3]))
         time.sleep(self.chance.random() * 4)
         if broker is not None:
-            self.broker("revive", broker)
+            self.cases.broker("revive", broker)
         # Some are back before their session ends, some after it.
         for group, place in downs:
             time.sleep(self.chance.choice([0, 0, 2, 4]))
@@ -195,9 +190,8 @@ class Torture:
         ends = self.ends(topic)
         for group in groups:
             eventually(lambda: group.caught_up(ends), PATIENCE)
-            rows = self.described(group.name)["partitions"]
-            shown = {row["partition"]: row["committed"] for row in rows}
-            equal(shown, ends, f"{group.kind}: committed, says the coordinator")
+            shown = self.asked(self.cases.shown, group.name)
+            equal(dict(enumerate(shown)), ends, f"{group.kind}: committed, says the coordinator")
             counted = group_judge.judge(group.lives)
             print(f"{group.kind}: {counted}", flush=True)
         print(
@@ -205,14 +199,17 @@ class Torture:
             flush=True,
         )
 
-    def described(self, group):
-        def ask():
-            command = [self.command[0], "group", "describe", group, "-b", self.bootstrap, "-o", "json"]
-            shown = subprocess.run(command, capture_output=True, timeout=60, text=True)
-            equal(shown.returncode, 0, shown.stderr)
-            return json.loads(shown.stdout)[0]
+    @staticmethod
+    def asked(ask, group):
+        """What our tool says of a group, whose coordinator may only have come up."""
 
-        return eventually(ask, PATIENCE)
+        def said():
+            try:
+                return ask(group)
+            except subprocess.CalledProcessError as error:
+                raise AssertionError(error.stderr) from error
+
+        return eventually(said, PATIENCE)
 
     def ends(self, topic):
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "ends", "log_level": 0})
@@ -223,11 +220,6 @@ class Torture:
             }
         finally:
             consumer.close()
-
-    def broker(self, verb, number):
-        subprocess.run(
-            [*self.command, verb, str(number)], check=True, capture_output=True, timeout=60
-        )
 
 
 def main():

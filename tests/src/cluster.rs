@@ -250,14 +250,6 @@ impl Cluster {
         self.brokers[n].start()
     }
 
-    /// Starts a broker as what another program runs that becomes it, such as `strace -D`.
-    ///
-    /// # Errors
-    /// It runs already, or the program is missing.
-    pub fn start_under(&mut self, n: usize, runner: &[String]) -> anyhow::Result<()> {
-        self.brokers[n].start_under(runner)
-    }
-
     /// From its next start on a broker ends, or waits, at a step: `<step>:die:<n>` or
     /// `<step>:wait-<ms>:<n>`, as `holdfast_broker::test_point` says; or does neither.
     pub fn set_test_point(&mut self, n: usize, point: Option<&str>) {

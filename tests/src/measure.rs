@@ -36,6 +36,17 @@ pub fn cpu(process: u32) -> anyhow::Result<f64> {
     Ok(parse(&stat).context("unreadable stat of a process")?.1)
 }
 
+/// What a process holds in memory now, KiB.
+///
+/// # Errors
+/// The process is gone, or the kernel's text cannot be read.
+pub fn memory_kib(process: u32) -> anyhow::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|rest| rest.split_whitespace().next());
+    Ok(kib.context("a status without VmRSS")?.parse()?)
+}
+
 /// Name and CPU seconds. The name is in brackets and may hold anything, brackets too.
 fn parse(stat: &str) -> Option<(String, f64)> {
     let (before, after) = stat.rsplit_once(')')?;
@@ -63,6 +74,7 @@ mod tests {
         assert_eq!(parse(stat), Some(("rocksdb:) low".to_owned(), 2.0)));
         assert_eq!(parse("7 (x) S 1"), None);
         assert!(cpu(std::process::id()).unwrap() >= 0.0);
+        assert!(memory_kib(std::process::id()).unwrap() > 100);
     }
 
     #[test]

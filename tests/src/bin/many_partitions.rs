@@ -6,7 +6,6 @@
 //! those takes to be acknowledged is what is measured.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::Write;
 use std::time::Duration;
 
@@ -14,8 +13,9 @@ use anyhow::{Context, bail, ensure};
 use bytes::Bytes;
 use holdfast_client::admin::NewTopic;
 use holdfast_client::{Admin, Client, Options, ProduceRecord, Producer, ProducerOptions};
-use holdfast_model::{Clock, SystemClock};
+use holdfast_model::{Clock, Monotonic, SystemClock};
 use holdfast_tests::cluster::{BROKERS, Cluster, Storage};
+use holdfast_tests::measure::memory_kib;
 
 const TOPICS: i32 = 10;
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -127,14 +127,8 @@ impl Many {
         for n in 0..BROKERS {
             self.cluster.start_broker(n)?;
         }
-        self.until(|leaders| leaders.iter().all(|leader| *leader >= 0))
+        self.tell("all were killed and started", began, |leader| leader >= 0)
             .await?;
-        let led = self.clock.monotonic().since(began);
-        self.everywhere().await?;
-        let taken = self.clock.monotonic().since(began);
-        say(&format!(
-            "started after a kill of all: all have leaders after {led:?}, all took a record after {taken:?}"
-        ))?;
         self.calm().await
     }
 
@@ -146,20 +140,28 @@ impl Many {
         let n = usize::try_from(victim).context("nobody leads")?;
         let began = self.clock.monotonic();
         self.cluster.kill(n)?;
-        self.until(|leaders| {
-            leaders
-                .iter()
-                .all(|leader| *leader >= 0 && *leader != victim)
-        })
-        .await?;
-        let moved = self.clock.monotonic().since(began);
+        let what = format!("a broker that led {led} was killed");
+        self.tell(&what, began, |leader| leader >= 0 && leader != victim)
+            .await?;
+        self.cluster.start_broker(n)?;
+        self.calm().await
+    }
+
+    /// How long it takes until each has a leader that will do, and until each took a record.
+    async fn tell(
+        &self,
+        what: &str,
+        began: Monotonic,
+        will_do: impl Fn(i32) -> bool,
+    ) -> anyhow::Result<()> {
+        self.until(|leaders| leaders.iter().all(|leader| will_do(*leader)))
+            .await?;
+        let led = self.clock.monotonic().since(began);
         self.everywhere().await?;
         let taken = self.clock.monotonic().since(began);
         say(&format!(
-            "a broker that led {led} was killed: others lead after {moved:?}, all took a record after {taken:?}"
-        ))?;
-        self.cluster.start_broker(n)?;
-        self.calm().await
+            "{what}: all have leaders after {led:?}, all took a record after {taken:?}"
+        ))
     }
 
     /// Everybody is in sync, and every broker leads something.
@@ -204,13 +206,7 @@ impl Many {
 
     /// What each broker holds in memory, KiB.
     fn memory(&self) -> anyhow::Result<Vec<u64>> {
-        let of = |process: u32| -> anyhow::Result<u64> {
-            let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-            let kib = line.and_then(|rest| rest.split_whitespace().next());
-            Ok(kib.context("no VmRSS")?.parse()?)
-        };
-        self.cluster.pids().into_iter().map(of).collect()
+        self.cluster.pids().into_iter().map(memory_kib).collect()
     }
 }
 

@@ -101,6 +101,14 @@ impl Cluster {
         Ok(String::from_utf8(output.stdout)?)
     }
 
+    /// Starts a broker as what another program runs that becomes it, such as `strace -D`.
+    ///
+    /// # Errors
+    /// It runs already, or the program is missing.
+    pub fn start_under(&mut self, n: usize, runner: &[String]) -> anyhow::Result<()> {
+        self.brokers[n].start_under(runner)
+    }
+
     /// Loses the disk of a broker that does not run.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use holdfast_model::{Clock, SystemClock};
 use holdfast_tests::chance::Chance;
 use holdfast_tests::cluster::Cluster;
 use holdfast_tests::ledger;
+use holdfast_tests::measure::memory_kib;
 use serde_json::json;
 
 use super::{Fault, Round, load, report};
@@ -72,6 +73,7 @@ pub(super) async fn soak(minutes: u64, seed: u64, results: Option<&Path>) {
     let (calm, taken) = windows(begun..ended, &faults, &acknowledged);
     let (first, last) = (quarter(&sizes, 0), quarter(&sizes, 3));
     let counts = std::mem::take(&mut round.counts);
+    round.mended().await;
     let (records, compared) = round.load.finish_counted().await;
     report(
         results,
@@ -130,23 +132,18 @@ fn windows(
 }
 
 fn size_of(process: u32) -> Size {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|rest| rest.split_whitespace().next());
-    let kib: u64 = kib.unwrap().parse().unwrap();
     let descriptors = fs::read_dir(format!("/proc/{process}/fd")).unwrap().count();
-    (kib / 1024, u64::try_from(descriptors).unwrap())
+    let mib = memory_kib(process).unwrap() / 1024;
+    (mib, u64::try_from(descriptors).unwrap())
 }
 
 /// The middle of one quarter of what was measured.
 fn quarter(sizes: &[Size], which: usize) -> Size {
-    let length = (sizes.len() / 4).max(1);
-    let part = sizes.iter().skip(which * length).take(length);
-    let (mut memory, mut descriptors): (Vec<u64>, Vec<u64>) = part.copied().unzip();
+    let part = &sizes[sizes.len() * which / 4..(sizes.len() * (which + 1)).div_ceil(4)];
+    let (mut memory, mut descriptors): (Vec<u64>, Vec<u64>) = part.iter().copied().unzip();
     memory.sort_unstable();
     descriptors.sort_unstable();
-    let middle = |values: &[u64]| values.get(values.len() / 2).copied().unwrap_or_default();
-    (middle(&memory), middle(&descriptors))
+    (memory[memory.len() / 2], descriptors[descriptors.len() / 2])
 }
 
 /// Clients of librdkafka that read and commit.
@@ -212,4 +209,14 @@ fn windows_count_what_no_fault_touches() {
     let found = windows(10_000..15_000, &[(12_100, 13_400)], &acknowledged);
     // Of seconds 0, 1 and 4 one lacks an acknowledgement of partition 1.
     assert_eq!(found, (6, 5));
+}
+
+#[test]
+fn a_quarter_is_never_empty() {
+    let sizes: Vec<Size> = (1..=6).map(|size| (size, 10 * size)).collect();
+    assert_eq!((quarter(&sizes, 0), quarter(&sizes, 3)), ((2, 20), (6, 60)));
+    assert_eq!(
+        (quarter(&sizes[..1], 0), quarter(&sizes[..1], 3)),
+        ((1, 10), (1, 10))
+    );
 }

@@ -43,14 +43,7 @@ impl Round {
         let path = of_file.then(|| newest_log(&self.load.cluster.data_dir(n).join("log-0")));
         let record = self.load.cluster.dir().join("calls");
         let mut tracer = self.trace(n, call, &what, path.as_deref(), &record);
-        let mut ended = false;
-        for _ in 0..LOOKS {
-            if self.load.cluster.has_ended(n).unwrap() {
-                ended = true;
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        let mut ended = self.ends(n).await;
         detach(&mut tracer);
         if !ended {
             // It may have ended when the tracer did.
@@ -71,7 +64,7 @@ impl Round {
         (failed > 0).then_some(call)
     }
 
-    /// One call of a broker that starts fails. It serves all the same, or says why not and ends; then it is started again.
+    /// One call of a broker that starts fails; afterwards it is started again, whether it ended over that or not.
     async fn call_fails_at_start(&mut self, n: usize, call: &'static str) -> Option<&'static str> {
         let which = 1 + self.chance.one_of(FIRST);
         let record = self.load.cluster.dir().join("calls");
@@ -87,11 +80,7 @@ impl Round {
         let runner: Vec<String> = runner.map(str::to_owned).into();
         self.load.cluster.kill(n).unwrap();
         self.load.cluster.start_under(n, &runner).unwrap();
-        let mut ended = false;
-        for _ in 0..LOOKS {
-            ended = ended || self.load.cluster.has_ended(n).unwrap();
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let ended = self.ends(n).await;
         if !ended {
             self.load.cluster.kill(n).unwrap();
         }
@@ -100,6 +89,17 @@ impl Round {
         println!("  {call} number {which} failed: {failed}; it ended: {ended}");
         self.load.cluster.start_broker(n).unwrap();
         failed.then_some(call)
+    }
+
+    /// Whether a broker ends within some seconds.
+    async fn ends(&mut self, n: usize) -> bool {
+        for _ in 0..LOOKS {
+            if self.load.cluster.has_ended(n).unwrap() {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        false
     }
 
     /// Every sync of a broker takes seconds for a while: what it leads must go to others.

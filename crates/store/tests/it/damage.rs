@@ -1,6 +1,7 @@
 //! Files that were hurt while nobody ran.
 
 use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
@@ -36,7 +37,8 @@ fn log_end(rig: &Rig) -> Offset {
     rig.recovered[0].log_end
 }
 
-/// Copies a data directory, so that one filled directory serves many cuts.
+/// Copies a data directory, so that one filled directory serves many cuts. Of a store that runs, what it removes
+/// meanwhile is missing.
 pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -45,7 +47,10 @@ pub(crate) fn copy(from: &Path, to: &Path) {
         if entry.file_type().unwrap().is_dir() {
             copy(&entry.path(), &target);
         } else {
-            fs::copy(entry.path(), &target).unwrap();
+            match fs::copy(entry.path(), &target) {
+                Err(gone) if gone.kind() == ErrorKind::NotFound => {}
+                copied => drop(copied.unwrap()),
+            }
         }
     }
 }
@@ -140,27 +145,39 @@ fn a_missing_log_file_is_noticed() {
     assert_eq!(Rig::open(dir.path()).err().unwrap().class(), Class::Fatal);
 }
 
-/// Enough for several write-ahead logs; `keep` has a second name for each of them, so that none is gone for good.
-fn filled_over_logs(path: &Path, keep: &Path) -> Offset {
-    let mut rig = Rig::open(path).unwrap();
-    rig.create(0);
-    for step in 0..150 {
-        rig.append(0, step * 5, 5, 400_000);
-        for log in files(path, "log") {
-            let kept = keep.join(log.file_name().unwrap());
-            if !kept.exists() {
-                fs::hard_link(&log, kept).unwrap();
-            }
+/// Appends a large batch, and gives every log that there is then a second name, so that none is gone for good.
+fn append_and_keep_logs(rig: &mut Rig, step: i64, path: &Path, kept: &Path) -> Vec<PathBuf> {
+    rig.append(0, step * 5, 5, 400_000);
+    let live = files(path, "log");
+    for log in &live {
+        let second = kept.join(log.file_name().unwrap());
+        if !second.exists() {
+            fs::hard_link(log, second).unwrap();
         }
     }
-    Offset(750)
+    live
+}
+
+fn assert_holds(rig: &Rig, batches: i64) {
+    let end = Offset(batches * 5);
+    assert_eq!(log_end(rig), end);
+    let read = rig
+        .store
+        .read(partition(0), Offset(0), end, usize::MAX)
+        .unwrap();
+    assert_eq!(read.len() as i64, batches);
 }
 
 /// A file that could not be removed (EIO of `unlink`) was taken for one with a gap behind it.
 #[test]
 fn a_log_that_is_no_longer_needed_and_could_not_be_removed_is_no_damage() {
     let (dir, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let end = filled_over_logs(dir.path(), kept.path());
+    let mut rig = Rig::open(dir.path()).unwrap();
+    rig.create(0);
+    for step in 0..150 {
+        append_and_keep_logs(&mut rig, step, dir.path(), kept.path());
+    }
+    drop(rig);
     let live = files(dir.path(), "log");
     let mut obsolete: Vec<_> = fs::read_dir(kept.path())
         .unwrap()
@@ -176,48 +193,31 @@ fn a_log_that_is_no_longer_needed_and_could_not_be_removed_is_no_damage() {
             let name = log.file_name().unwrap();
             fs::copy(log, put_back.path().join("log-0").join(name)).unwrap();
         }
-        let rig = Rig::open(put_back.path()).unwrap();
-        assert_eq!(log_end(&rig), end);
-        let read = rig
-            .store
-            .read(partition(0), Offset(0), end, usize::MAX)
-            .unwrap();
-        assert_eq!(read.len(), 150);
+        assert_holds(&Rig::open(put_back.path()).unwrap(), 150);
     }
 }
 
-/// What the disk of a running store would hold if its power went now. The manifest comes first: all it names was
-/// written before. Logs come from their second names, so that none is missing that it needs.
+/// What the disk of a running store would hold if its power went now. The manifest is of before all else: what it names
+/// was written before it. Logs come from their second names, so that none is missing that it needs.
 fn as_the_power_goes(path: &Path, kept: &Path) -> tempfile::TempDir {
     let cut = tempfile::tempdir().unwrap();
-    let (from, to) = (path.join("log-0"), cut.path().join("log-0"));
-    fs::create_dir_all(&to).unwrap();
-    let is_manifest = |name: &str| name.starts_with("MANIFEST") || name == "CURRENT";
-    let names = |dir: &Path| -> Vec<String> {
-        let entries = fs::read_dir(dir).unwrap();
-        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.collect()
+    let is_manifest = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.starts_with("MANIFEST") || name == "CURRENT"
     };
-    for name in names(&from).iter().filter(|name| is_manifest(name)) {
-        fs::copy(from.join(name), to.join(name)).unwrap();
+    let entries = fs::read_dir(path.join("log-0")).unwrap();
+    let first = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(is_manifest);
+    let first: Vec<(PathBuf, Vec<u8>)> = first
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect();
+    copy(path, cut.path());
+    let to = cut.path().join("log-0");
+    for (path, bytes) in first {
+        fs::write(to.join(path.file_name().unwrap()), bytes).unwrap();
     }
-    for name in names(&from) {
-        let is_log = Path::new(&name).extension().is_some_and(|it| it == "log");
-        if !is_manifest(&name) && !is_log {
-            fs::copy(from.join(&name), to.join(&name)).unwrap();
-        }
-    }
-    for name in names(kept) {
-        fs::copy(kept.join(&name), to.join(&name)).unwrap();
-    }
-    for name in names(path).iter().filter(|name| *name != "log-0") {
-        let (from, to) = (path.join(name), cut.path().join(name));
-        if from.is_dir() {
-            copy(&from, &to);
-        } else {
-            fs::copy(from, to).unwrap();
-        }
-    }
+    copy(kept, &to);
     cut
 }
 
@@ -229,14 +229,7 @@ fn a_log_that_is_needed_is_missed_and_without_another_nothing_is() {
     rig.create(0);
     let mut refused = 0;
     for step in 0..400 {
-        rig.append(0, step * 5, 5, 400_000);
-        let live = files(dir.path(), "log");
-        for log in &live {
-            let second = kept.path().join(log.file_name().unwrap());
-            if !second.exists() {
-                fs::hard_link(log, second).unwrap();
-            }
-        }
+        let live = append_and_keep_logs(&mut rig, step, dir.path(), kept.path());
         if live.len() < 2 {
             continue;
         }
@@ -249,15 +242,7 @@ fn a_log_that_is_needed_is_missed_and_without_another_nothing_is() {
                 refused += 1;
             }
             // It was flushed meanwhile.
-            Ok(opened) => {
-                let end = Offset(step * 5 + 5);
-                assert_eq!(log_end(&opened), end);
-                let whole = opened
-                    .store
-                    .read(partition(0), Offset(0), end, usize::MAX)
-                    .unwrap();
-                assert_eq!(whole.len() as i64, step + 1);
-            }
+            Ok(opened) => assert_holds(&opened, step + 1),
         }
         if refused == 3 {
             return;

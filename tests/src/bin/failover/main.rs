@@ -118,9 +118,9 @@ async fn measure(
         cluster.wait_in_sync(TOPIC, PATIENCE).await?;
         // At any moment of the clients' and the brokers' timers.
         tokio::time::sleep(RECONNECTED + chance.millis(500..1500)).await;
-        let n = choose(&cluster, victim, &mut chance, &clock).await?;
-        let trial = try_once(&mut cluster, &mut producer, fault, n).await?;
-        writeln!(out, "{number}: broker {n}: {trial:?}")?;
+        let chosen = choose(&cluster, victim, &mut chance, &clock).await?;
+        let trial = try_once(&mut cluster, &mut producer, fault, &chosen, &clock).await?;
+        writeln!(out, "{number}: broker {}: {trial:?}", chosen.broker)?;
         results.add(&trial)?;
     }
     let ledger = producer.finish().await?;
@@ -131,9 +131,12 @@ async fn measure(
     cluster.finish()
 }
 
-async fn controller(cluster: &Cluster) -> anyhow::Result<i32> {
-    let admin = Admin::new(cluster.client().clone());
-    Ok(admin.describe_cluster().await?.controller)
+/// The broker that is broken.
+struct Chosen {
+    broker: usize,
+    /// The partitions that it leads.
+    led: Vec<i32>,
+    is_controller: bool,
 }
 
 /// A broker of the kind that is asked for. Whoever came back leads nothing for a while.
@@ -142,10 +145,11 @@ async fn choose(
     victim: Victim,
     chance: &mut Chance,
     clock: &SystemClock,
-) -> anyhow::Result<usize> {
+) -> anyhow::Result<Chosen> {
     let begun = clock.monotonic();
+    let admin = Admin::new(cluster.client().clone());
     loop {
-        let controller = controller(cluster).await?;
+        let controller = admin.describe_cluster().await?.controller;
         let described = cluster.describe(TOPIC).await?;
         let leaders: BTreeSet<i32> = described.partitions.values().map(|p| p.leader).collect();
         let is_meant = |leader: &i32| match victim {
@@ -156,7 +160,13 @@ async fn choose(
         let meant: Vec<i32> = leaders.iter().copied().filter(is_meant).collect();
         if !meant.is_empty() {
             let leader = meant[chance.one_of(meant.len())];
-            return usize::try_from(leader).context("a partition has no leader");
+            let led = described.partitions.values();
+            let led = led.filter(|partition| partition.leader == leader);
+            return Ok(Chosen {
+                broker: usize::try_from(leader).context("a partition has no leader")?,
+                led: led.map(|partition| partition.index).collect(),
+                is_controller: leader == controller,
+            });
         }
         ensure!(
             clock.monotonic().since(begun) < PATIENCE,
@@ -170,14 +180,14 @@ async fn try_once(
     cluster: &mut Cluster,
     producer: &mut RunningProducer,
     fault: Fault,
-    broker: usize,
+    chosen: &Chosen,
+    clock: &SystemClock,
 ) -> anyhow::Result<Trial> {
-    let clock = SystemClock::new();
-    let described = cluster.describe(TOPIC).await?;
-    let is_of = |leader: i32| usize::try_from(leader).is_ok_and(|leader| leader == broker);
-    let led = described.partitions.values().filter(|p| is_of(p.leader));
-    let led: Vec<i32> = led.map(|p| p.index).collect();
-    let was_controller = is_of(controller(cluster).await?);
+    let Chosen {
+        broker,
+        ref led,
+        is_controller,
+    } = *chosen;
     let from = clock.wall_ms();
     match fault {
         Fault::Kill => cluster.kill(broker)?,
@@ -186,13 +196,13 @@ async fn try_once(
         Fault::Drop => cut_off(cluster, broker)?,
     }
     let change = async {
-        if !was_controller {
+        if !is_controller {
             return anyhow::Ok(None);
         }
         change_a_setting(cluster.client()).await?;
         Ok(Some(clock.wall_ms() - from))
     };
-    let (change, first) = tokio::join!(change, producer.wait_acked_since(from, &led, PATIENCE));
+    let (change, first) = tokio::join!(change, producer.wait_acked_since(from, led, PATIENCE));
     let (change, first) = (change?, first?);
     let until = clock.wall_ms();
     match fault {
@@ -216,7 +226,7 @@ async fn try_once(
     });
     Ok(Trial {
         fault: format!("{fault:?}").to_lowercase(),
-        victim: if was_controller {
+        victim: if is_controller {
             "controller"
         } else {
             "leader"

@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_row_is_of_one_fault_and_victim_over_all_runs_of_a_file() -> anyhow::Result<()> {
-        let dir = std::env::temp_dir().join(format!("holdfast-failover-{}", std::process::id()));
+        let file = std::env::temp_dir().join(format!("holdfast-failover-{}", std::process::id()));
         let of = |victim, first, change: Option<u64>| Trial {
             fault: "kill".to_owned(),
             victim,
@@ -123,13 +123,13 @@ mod tests {
             change: change.map(Duration::from_millis),
         };
         for first in [700, 900] {
-            let mut results = Results::open(Some(dir.clone()))?;
+            let mut results = Results::open(Some(file.clone()))?;
             results.add(&of("leader", first, None))?;
             results.add(&of("controller", first + 50, Some(40)))?;
         }
         let mut out = Vec::new();
-        Results::open(Some(dir.clone()))?.report(&mut out)?;
-        fs::remove_file(dir)?;
+        Results::open(Some(file.clone()))?.report(&mut out)?;
+        fs::remove_file(file)?;
         let rows = String::from_utf8(out)?;
         let rows: Vec<&str> = rows.lines().skip(2).collect();
         let controller = "| kill | controller | 2 | p50 750 ms, p99 950 ms, max 950 ms | \

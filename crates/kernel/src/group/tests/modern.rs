@@ -203,6 +203,8 @@ fn what_comes_on_a_connection_left_for_a_newer_one_takes_nothing_from_its_member
     rig.beat_with(&cluster, &on_another);
     rig.beat(&cluster, &mut b);
     rig.beat_with(&cluster, &on_another);
+    // However often.
+    rig.beat_with(&cluster, &early);
     rig.beat_with(&cluster, &early);
     rig.beat(&cluster, &mut b);
     assert!(b.owned.is_empty(), "two read {:?}", b.owned);
